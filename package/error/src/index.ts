@@ -1,0 +1,2 @@
+export { codeTable, isErrorCode, type CodeRow, type ErrorCode } from './code.ts';
+export { SpikeError, toSpikeError, type ErrorDetail } from './error.ts';
