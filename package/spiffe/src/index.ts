@@ -1,1 +1,3 @@
-export {};
+export { SpiffeError, spiffeErrorTable, type SpiffeErrorCode } from './error.ts';
+export { TrustDomain } from './id/trust-domain.ts';
+export { SpiffeId } from './id/spiffe-id.ts';
