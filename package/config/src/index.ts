@@ -1,1 +1,6 @@
-export {};
+export { contextVariables, readContext, writeContext, type Context } from './context.ts';
+export { formatDuration, parseDuration } from './duration.ts';
+export { EnvironmentReader, type Environment, type ListenAddress } from './environment.ts';
+export { ensurePrivateDirectory, readPrivateFile, writePrivateFile } from './file.ts';
+export { homeOf, type Home } from './home.ts';
+export { variables, type VariableName } from './variable.ts';

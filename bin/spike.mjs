@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// The `spike` command. Node 20 runs this file; the command itself runs under the Node that SPIKE brings.
+import { fail, isInstalled, run } from './runtime.mjs';
+
+if (!isInstalled()) {
+  fail(
+    'the packages are not installed yet. Run `npm start` (or `npm ci`) in the repository first, then this again.',
+  );
+}
+run('app/pilot/src/main.ts', process.argv.slice(2));
