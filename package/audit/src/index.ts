@@ -1,1 +1,1 @@
-export {};
+export { MerkleTree, hashBytes, hashLeaf, hashNode } from './tree.ts';
