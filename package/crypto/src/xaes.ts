@@ -1,0 +1,102 @@
+import { createCipheriv, createDecipheriv, randomBytes, type Cipheriv } from 'node:crypto';
+
+import { SpikeError } from '@spike/error';
+
+import type { Secret } from './secret.ts';
+
+export const nonceBytes = 24;
+const tagBytes = 16;
+
+export interface SealedBody {
+  readonly nonce: Uint8Array;
+  /** Ciphertext and then the 16 bytes of its tag. */
+  readonly body: Uint8Array;
+}
+
+/**
+ * XAES-256-GCM (https://c2sp.org/XAES-256-GCM): AES-256-GCM under a key that is derived for each message from half of
+ * a 192-bit random nonce, so that there is no counter to keep and none to coordinate. It is not key-committing.
+ */
+export class XaesKey implements Disposable {
+  readonly #random: (size: number) => Uint8Array;
+  readonly #k1: Uint8Array;
+  #block: Cipheriv | undefined;
+
+  private constructor(block: Cipheriv, k1: Uint8Array, random: (size: number) => Uint8Array) {
+    this.#block = block;
+    this.#k1 = k1;
+    this.#random = random;
+  }
+
+  /** Takes a 32-byte key; it is not kept, only the expanded AES key inside OpenSSL is. `random` is there for published vectors. */
+  static from(key: Secret, random: (size: number) => Uint8Array = randomBytes): XaesKey {
+    if (key.length !== 32) throw new RangeError('an XAES-256-GCM key has 32 bytes');
+    // ECB without padding is the bare block cipher, which the derivation needs; its context is kept, since making it costs more than using it.
+    const block = key.expose((bytes) => createCipheriv('aes-256-ecb', bytes, null).setAutoPadding(false));
+    const k1 = doubled(block.update(new Uint8Array(16)));
+    return new XaesKey(block, k1, random);
+  }
+
+  seal(plaintext: Uint8Array, aad: Uint8Array): SealedBody {
+    const nonce = this.#random(nonceBytes);
+    const subkey = this.#subkey(nonce);
+    const cipher = createCipheriv('aes-256-gcm', subkey, nonce.subarray(12), { authTagLength: tagBytes });
+    subkey.fill(0);
+    cipher.setAAD(aad);
+    const text = cipher.update(plaintext);
+    cipher.final();
+    return { nonce, body: Buffer.concat([text, cipher.getAuthTag()]) };
+  }
+
+  /** Throws SpikeError `crypto_decryption_failed` when key, nonce, body and associated data do not belong together. */
+  open(nonce: Uint8Array, body: Uint8Array, aad: Uint8Array): Uint8Array {
+    if (nonce.length !== nonceBytes || body.length < tagBytes) throw refused();
+    const subkey = this.#subkey(nonce);
+    const decipher = createDecipheriv('aes-256-gcm', subkey, nonce.subarray(12), { authTagLength: tagBytes });
+    subkey.fill(0);
+    decipher.setAAD(aad);
+    decipher.setAuthTag(body.subarray(body.length - tagBytes));
+    const plaintext = decipher.update(body.subarray(0, body.length - tagBytes));
+    try {
+      decipher.final();
+    } catch (cause) {
+      plaintext.fill(0);
+      throw refused(cause);
+    }
+    return plaintext;
+  }
+
+  /** NIST SP 800-108r1 counter mode with CMAC, as the specification spells it out in its steps 3 to 5. */
+  #subkey(nonce: Uint8Array): Uint8Array {
+    if (this.#block === undefined) throw new TypeError('this key has been wiped');
+    const input = new Uint8Array(32);
+    for (const [at, counter] of [
+      [0, 1],
+      [16, 2],
+    ] as const) {
+      input[at + 1] = counter;
+      input[at + 2] = 0x58;
+      input.set(nonce.subarray(0, 12), at + 4);
+      for (let i = 0; i < 16; i++) input[at + i] = (input[at + i] ?? 0) ^ (this.#k1[i] ?? 0);
+    }
+    return this.#block.update(input);
+  }
+
+  [Symbol.dispose](): void {
+    // OpenSSL cleanses the context when it is collected.
+    this.#block = undefined;
+    this.#k1.fill(0);
+  }
+}
+
+/** Multiplication by x in GF(2^128), as CMAC does it (NIST SP 800-38B, 6.1). */
+function doubled(block: Uint8Array): Uint8Array {
+  const out = new Uint8Array(16);
+  for (let i = 0; i < 16; i++) out[i] = ((block[i] ?? 0) << 1) | ((block[i + 1] ?? 0) >> 7);
+  if ((block[0] ?? 0) & 0x80) out[15] = (out[15] ?? 0) ^ 0b10000111;
+  return out;
+}
+
+function refused(cause?: unknown): SpikeError {
+  return new SpikeError('crypto_decryption_failed', 'this does not open with this key', { cause });
+}
