@@ -1,0 +1,58 @@
+import { Polynomial, type RootKey, type Share } from '@spike/crypto';
+
+/** Sets of t shares that are tried before giving up: a set of 16 Keepers with threshold 3 has 560. */
+const mostTries = 2_000;
+
+export interface Found<Proof> {
+  readonly polynomial: Polynomial;
+  readonly proof: Proof;
+  /** Shares that do not lie on the polynomial which the proof accepted: somebody's copy is wrong. */
+  readonly wrong: readonly Share[];
+}
+
+/**
+ * Shamir has no check value, so wrong shares make a wrong key silently. This tries sets of t shares until `prove`
+ * accepts the key that a set makes, and then names the shares that do not belong to it.
+ */
+export function findRootKey<Proof>(
+  shares: readonly Share[],
+  threshold: number,
+  prove: (rootKey: RootKey) => Proof | undefined,
+): Found<Proof> | undefined {
+  let tries = 0;
+  for (const chosen of chooseEach(shares, threshold)) {
+    if (++tries > mostTries) return undefined;
+    const polynomial = interpolate(chosen, threshold);
+    if (polynomial === undefined) continue;
+    using rootKey = polynomial.rootKey();
+    const proof = prove(rootKey);
+    if (proof !== undefined)
+      return { polynomial, proof, wrong: shares.filter((share) => !liesOn(polynomial, share)) };
+  }
+  return undefined;
+}
+
+export function liesOn(polynomial: Polynomial, share: Share): boolean {
+  using expected = polynomial.share(share.id);
+  return expected.equals(share);
+}
+
+function interpolate(chosen: readonly Share[], threshold: number): Polynomial | undefined {
+  try {
+    return Polynomial.interpolate(chosen, threshold);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every choice of `size` items, in their order. */
+export function* chooseEach<Item>(items: readonly Item[], size: number): Generator<readonly Item[]> {
+  if (size === 0) {
+    yield [];
+    return;
+  }
+  for (let index = 0; index + size <= items.length; index++) {
+    const item = items[index] as Item;
+    for (const rest of chooseEach(items.slice(index + 1), size - 1)) yield [item, ...rest];
+  }
+}

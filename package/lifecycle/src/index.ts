@@ -1,0 +1,1 @@
+export { runPart, type PartContext } from './part.ts';

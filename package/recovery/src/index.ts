@@ -1,0 +1,2 @@
+export { readShareFiles, writeShareFiles } from './share-file.ts';
+export { formatShare, parseShare, type RecoveryShare } from './share-text.ts';
