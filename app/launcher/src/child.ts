@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SpikeError } from '@spike/error';
+
+const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+
+/** What a part says of itself in one JSON line on its standard output when it serves. */
+export type Announcement = Readonly<Record<string, string | number>>;
+
+export interface PartOptions {
+  /** Name of the folder below `app/`, which its command line shows. */
+  readonly app: 'authority' | 'keeper' | 'nexus' | 'bootstrap';
+  /** Name in messages, such as `keeper 2`. */
+  readonly name: string;
+  /** Asked anew at each start, so that a part that comes back gets the port that it had. */
+  readonly args: () => readonly string[];
+  readonly env: () => NodeJS.ProcessEnv;
+  /** Runs as soon as the process exists; what it rejects with counts as a failed start. */
+  readonly onSpawn: (pid: number) => Promise<void>;
+  readonly onReady: (announcement: Announcement) => void;
+  /** Gets each line of the part's log. */
+  readonly onLog: (line: string) => void;
+  readonly onExit: (how: string) => void;
+}
+
+const firstBackoffMs = 200;
+const lastBackoffMs = 5_000;
+/** A part that ran this long has earned a fresh backoff. */
+const steadyMs = 30_000;
+const maxAnnouncementBytes = 4_096;
+const killAfterMs = 7_000;
+
+/** One supervised part: starts it, and starts it again when it dies, until it is stopped. */
+export class Part implements AsyncDisposable {
+  readonly name: string;
+  readonly #options: PartOptions;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #child: ChildProcess | undefined;
+  #ready: Announcement | undefined;
+
+  constructor(options: PartOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.#running = this.#superviseForever();
+  }
+
+  /** The pid of the process that runs now; undefined between two lives. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** The last announcement of the process that runs now. */
+  get ready(): Announcement | undefined {
+    return this.#ready;
+  }
+
+  /** SIGTERM, then SIGKILL after the part's own deadline; resolves when the process is gone. Idempotent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #superviseForever(): Promise<void> {
+    let backoffMs = firstBackoffMs;
+    while (!this.#stop.signal.aborted) {
+      const started = performance.now();
+      const how = await this.#liveOnce();
+      if (this.#stop.signal.aborted) return;
+      this.#options.onExit(how);
+      if (performance.now() - started > steadyMs) backoffMs = firstBackoffMs;
+      await delay(backoffMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, lastBackoffMs);
+    }
+  }
+
+  async #liveOnce(): Promise<string> {
+    const child = spawnApp(this.#options.app, this.#options.args(), this.#options.env());
+    this.#child = child;
+    const ended = whenEnded(child);
+    using _lines = readLines(child, this.#options.onLog, (announcement) => {
+      this.#ready = announcement;
+      this.#options.onReady(announcement);
+    });
+    const stop = (): void => void child.kill('SIGTERM');
+    this.#stop.signal.addEventListener('abort', stop, { once: true });
+    let killer: NodeJS.Timeout | undefined;
+    this.#stop.signal.addEventListener('abort', () => {
+      killer = setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref();
+    });
+    if (this.#stop.signal.aborted) stop();
+    try {
+      if (child.pid !== undefined) {
+        await this.#options.onSpawn(child.pid).catch(() => void child.kill('SIGKILL'));
+      }
+      return await ended;
+    } finally {
+      clearTimeout(killer);
+      this.#stop.signal.removeEventListener('abort', stop);
+      this.#child = undefined;
+      this.#ready = undefined;
+    }
+  }
+}
+
+/** Runs a part that ends by itself. Returns its exit code; throws when it is still there at the deadline. */
+export async function runOnce(
+  options: Pick<PartOptions, 'app' | 'args' | 'env' | 'onSpawn' | 'onLog'>,
+  signal: AbortSignal,
+): Promise<number> {
+  const child = spawnApp(options.app, options.args(), options.env());
+  using _lines = readLines(child, options.onLog, () => undefined);
+  const stop = (): void => void child.kill('SIGTERM');
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const ended = whenEnded(child);
+    if (child.pid !== undefined) await options.onSpawn(child.pid);
+    await ended;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    child.kill('SIGKILL');
+  }
+  if (signal.aborted)
+    throw new SpikeError('net_timeout', `${options.app} did not end in time`, { cause: signal.reason });
+  return child.exitCode ?? 1;
+}
+
+function spawnApp(app: PartOptions['app'], args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  const file = join(root, 'app', app, 'src', 'main.ts');
+  return spawn(process.execPath, [...process.execArgv, file, ...args], {
+    // Our end of its standard input closes when we die, which is how it knows.
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...env, SPIKE_SUPERVISED: '1' },
+    detached: false,
+  });
+}
+
+function whenEnded(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? `ended with code ${code}` : `was ended by ${signal}`),
+    );
+  });
+}
+
+function readLines(
+  child: ChildProcess,
+  onLog: (line: string) => void,
+  onReady: (announcement: Announcement) => void,
+): Disposable {
+  child.stdin?.on('error', () => undefined);
+  const readers = [
+    child.stderr === null ? undefined : createInterface({ input: child.stderr }).on('line', onLog),
+    child.stdout === null
+      ? undefined
+      : createInterface({ input: child.stdout }).on('line', (line) => {
+          const announcement = parseAnnouncement(line);
+          if (announcement !== undefined) onReady(announcement);
+        }),
+  ];
+  return {
+    [Symbol.dispose]: () => {
+      for (const reader of readers) reader?.close();
+    },
+  };
+}
+
+export function parseAnnouncement(line: string): Announcement | undefined {
+  if (line.length > maxAnnouncementBytes) return undefined;
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== 'object' || value === null || Reflect.get(value, 'event') !== 'ready')
+      return undefined;
+    const fields = Object.entries(value).filter(
+      (entry): entry is [string, string | number] =>
+        typeof entry[1] === 'string' || typeof entry[1] === 'number',
+    );
+    return Object.fromEntries(fields);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,80 @@
+import { styleText } from 'node:util';
+import type { Context, Home } from '@spike/config';
+
+/** What the person at the terminal sees: progress and warnings on standard error, the banner on standard output. */
+export class Report {
+  readonly #verbose: boolean;
+  readonly #started = performance.now();
+
+  constructor(verbose: boolean) {
+    this.#verbose = verbose;
+  }
+
+  progress(text: string): void {
+    const seconds = ((performance.now() - this.#started) / 1000).toFixed(1).padStart(5);
+    process.stderr.write(`${dim(`${seconds} s`)}  ${text}\n`);
+  }
+
+  warn(text: string): void {
+    process.stderr.write(`${styleText('yellow', 'warning', { stream: process.stderr })}  ${text}\n`);
+  }
+
+  /** A log line of a part: all of them when asked for, else those that a person has to know. */
+  logLine(part: string, line: string): void {
+    const parsed = parseLine(line);
+    if (this.#verbose || parsed === undefined) {
+      process.stderr.write(`${line}\n`);
+      return;
+    }
+    if (parsed.level !== 'warn' && parsed.level !== 'error') return;
+    this.warn(`${part}: ${parsed.event}${parsed.message === undefined ? '' : `: ${parsed.message}`}`);
+  }
+
+  banner(home: Home, context: Context): void {
+    process.stdout.write(bannerOf(home, context));
+  }
+}
+
+function bannerOf(home: Home, context: Context): string {
+  const command = (text: string): string => `  ${styleText('bold', text, { stream: process.stdout })}\n`;
+  return (
+    `\nSPIKE is up: Nexus at ${context.nexusUrl}, ${context.keeperUrls.length} Keepers, ` +
+    `trust domain ${context.trustDomain}, data in ${home.root}\n\n` +
+    'Try next, in another terminal:\n' +
+    command('npx spike secret put tenants/acme/db user=app pass=-') +
+    command('npx spike secret get tenants/acme/db') +
+    command('npx spike status') +
+    '\nThis is the embedded authority, for one machine: processes of one user are not protected from each other.\n' +
+    'Use SPIRE where they must be (doc/guide/spire.md).\n' +
+    (context.recoveryFile
+      ? `Whoever reads ${home.recovery} and the database reads every secret; --no-recovery-file keeps no shares here.\n`
+      : 'No recovery shares are kept here: after a full stop, restore with `spike operator restore`.\n') +
+    'Stop it with Ctrl-C.\n\n'
+  );
+}
+
+function dim(text: string): string {
+  return styleText('dim', text, { stream: process.stderr });
+}
+
+interface LogLine {
+  readonly level: string;
+  readonly event: string;
+  readonly message: string | undefined;
+}
+
+function parseLine(line: string): LogLine | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== 'object' || value === null) return undefined;
+    const text = (name: string): string | undefined => {
+      const found: unknown = Reflect.get(value, name);
+      return typeof found === 'string' ? found : undefined;
+    };
+    const level = text('level');
+    const event = text('event');
+    return level === undefined || event === undefined ? undefined : { level, event, message: text('message') };
+  } catch {
+    return undefined;
+  }
+}
