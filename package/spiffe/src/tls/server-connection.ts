@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { X509Svid } from '../x509/svid.ts';
+import type { VerifiedPeer } from '../x509/verify.ts';
+import { VerifiedConnection } from './connection.ts';
+import type { RequestHandler } from './server-option.ts';
+
+/** A peer's connection as its server sees it: the last answer on it says whether it idles. */
+export class ServerConnection {
+  readonly verified: VerifiedConnection;
+  #response: ServerResponse | undefined;
+
+  constructor(options: {
+    socket: TLSSocket;
+    raw: Socket;
+    own: X509Svid;
+    peer: VerifiedPeer;
+    onClose: () => void;
+  }) {
+    this.verified = new VerifiedConnection({
+      ...options,
+      role: {
+        finishAt: (life) => life.closeIdleAt,
+        // One that was opened late has its first request to come, and the deadline for headers if it has none.
+        finish: () => {
+          if (this.#response !== undefined) this.finish();
+        },
+      },
+    });
+  }
+
+  /** Hands one request on; its answer tells the peer to go away when the connection grows old, or the server ends. */
+  serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    handler: RequestHandler,
+    draining: boolean,
+  ): void {
+    const now = Date.now();
+    if (this.verified.isExpired(now)) {
+      this.verified.reset();
+      return;
+    }
+    if (draining || this.verified.isRetired(now)) response.setHeader('Connection', 'close');
+    this.#response = response;
+    handler(request, response, this.verified.peer);
+  }
+
+  /** Ends the connection after the answer that is under way, or now. */
+  finish(): void {
+    const response = this.#response;
+    if (response === undefined || response.writableFinished || response.destroyed) {
+      this.verified.end();
+      return;
+    }
+    if (!response.headersSent) response.setHeader('Connection', 'close');
+    response.once('finish', () => this.verified.end());
+  }
+}

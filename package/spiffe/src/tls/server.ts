@@ -1,0 +1,223 @@
+import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SpiffeError } from '../error.ts';
+import type { IdentityChange, IdentitySource } from '../source.ts';
+import type { VerifiedPeer } from '../x509/verify.ts';
+import { Admission } from './admission.ts';
+import { resetSocket } from './connection.ts';
+import { buildSecureOptions } from './material.ts';
+import { verifyPeer } from './peer.ts';
+import { explainRefusal, refusalOf } from './refusal.ts';
+import { ServerConnection } from './server-connection.ts';
+import type { Refusal, ServerLimits, ServerOptions } from './server-option.ts';
+
+/**
+ * An HTTP/1.1 server that serves verified SPIFFE peers over TLS 1.3 and nobody else. Resolves when it listens; throws
+ * the source's SpiffeError when there is no identity yet, `connection_failed` when the port cannot be had. `signal`
+ * bounds the opening only: dispose of the server to end it.
+ */
+export async function openServer(options: ServerOptions, signal: AbortSignal): Promise<TlsServer> {
+  if (signal.aborted) throw new SpiffeError('aborted', 'the server was not opened', { cause: signal.reason });
+  const server = new TlsServer(options);
+  await server.listen(options.host, options.port, signal);
+  return server;
+}
+
+/** Owns its listener and every connection on it. Made by `openServer`. */
+export class TlsServer implements AsyncDisposable {
+  readonly #options: ServerOptions;
+  readonly #source: IdentitySource;
+  readonly #https: Server;
+  readonly #admission: Admission;
+  readonly #live = new Map<Socket, ServerConnection>();
+  readonly #subscription: Disposable;
+  #draining = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ServerOptions) {
+    const { limits } = options;
+    this.#options = options;
+    this.#source = options.source;
+    this.#https = createHttpsServer(options);
+    this.#https.on('request', (request: IncomingMessage, response: ServerResponse) =>
+      this.#serve(request, response),
+    );
+    this.#admission = new Admission(
+      {
+        handshakeMs: limits.handshakeMs,
+        maxUnverified: limits.maxUnverified ?? Math.max(16, Math.ceil(limits.maxConnections / 4)),
+      },
+      (raw, why) => this.#refuse(refusalOf(why, raw)),
+    );
+    this.#admission.attach(this.#https);
+    // Before node:https attaches its HTTP parser to the socket.
+    this.#https.prependListener('secureConnection', (socket: TLSSocket) => this.#admit(socket));
+    this.#https.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+      this.#refuse(explainRefusal(error, socket));
+    });
+    this.#https.on('drop', (data?: { remoteAddress?: string }) => this.#refuse(refusalOf('full', data)));
+    this.#subscription = options.source.subscribe((change) => this.#follow(change));
+  }
+
+  /** Where it listens. */
+  get address(): { readonly host: string; readonly port: number } {
+    const address = this.#https.address();
+    if (address === null || typeof address === 'string')
+      throw new SpiffeError('internal', 'the server is closed');
+    return { host: address.address, port: address.port };
+  }
+
+  get url(): string {
+    const { host, port } = this.address;
+    return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+
+  /** How many connections are verified and open. */
+  get connections(): number {
+    return this.#live.size;
+  }
+
+  /** How many connections have not finished their handshake. */
+  get unverified(): number {
+    return this.#admission.size;
+  }
+
+  /** Who is at the other end of a connection of this server; `undefined` once it is closed. */
+  peerOf(socket: Socket): VerifiedPeer | undefined {
+    return this.#live.get(socket)?.verified.peer;
+  }
+
+  /** Cuts every connection, verified or not, without delivering what was not delivered yet. */
+  resetAll(): void {
+    this.#admission.resetAll();
+    for (const connection of this.#live.values()) connection.verified.reset();
+  }
+
+  /**
+   * Takes no new connections, lets the answers that are under way end, and cuts what is left after `deadlineMs`.
+   * Resolves when every connection is closed.
+   */
+  async closeGracefully(deadlineMs: number): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#draining = true;
+      this.#closed = new Promise((resolve) => {
+        this.#https.close(() => {
+          // Not before: what is still open has to feel a withdrawal.
+          this.#subscription[Symbol.dispose]();
+          resolve();
+        });
+      });
+      this.#admission.resetAll();
+      for (const connection of this.#live.values()) connection.finish();
+    }
+    const timer = setTimeout(() => this.resetAll(), deadlineMs);
+    await this.#closed;
+    clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.closeGracefully(0);
+    this.resetAll();
+    await closed;
+  }
+
+  /** For `openServer`. */
+  async listen(host: string, port: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const abort = (): void =>
+      reject(new SpiffeError('aborted', 'the server was not opened', { cause: signal.reason }));
+    const fail = (cause: Error): void =>
+      reject(
+        new SpiffeError('connection_failed', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }),
+      );
+    signal.addEventListener('abort', abort, { once: true });
+    this.#https.once('error', fail);
+    this.#https.listen({ host, port }, () => resolve());
+    try {
+      await promise;
+      // Without a listener a failing accept (no file descriptors left) would end the process.
+      this.#https.on('error', (error) =>
+        this.#refuse({ code: 'internal', message: error.message, remoteAddress: '' }),
+      );
+    } catch (error) {
+      this.#subscription[Symbol.dispose]();
+      this.#https.close();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      this.#https.removeListener('error', fail);
+    }
+  }
+
+  #admit(socket: TLSSocket): void {
+    const raw = this.#admission.take(socket);
+    if (raw === undefined || this.#draining) {
+      socket.destroy();
+      return;
+    }
+    try {
+      const { svid, bundles } = this.#source.current();
+      const peer = verifyPeer(socket, bundles, this.#options.authorize);
+      const connection = new ServerConnection({
+        socket,
+        raw,
+        own: svid,
+        peer,
+        onClose: () => this.#live.delete(socket),
+      });
+      this.#live.set(socket, connection);
+    } catch (error) {
+      this.#refuse(explainRefusal(error, socket));
+      resetSocket(raw, socket);
+    }
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#live.get(request.socket);
+    if (connection === undefined) request.socket.destroy();
+    else connection.serve(request, response, this.#options.handler, this.#draining);
+  }
+
+  #follow(change: IdentityChange): void {
+    if (change.kind === 'withdrawn') this.resetAll();
+    if (change.kind !== 'updated') return;
+    const identity = this.#source.current();
+    for (const { verified } of this.#live.values()) {
+      const concerned = change.bundlesChanged.some((trustDomain) => verified.peer.id.memberOf(trustDomain));
+      if (concerned) verified.verifyAgain(identity.bundles);
+    }
+    this.#https.setSecureContext(buildSecureOptions(identity, this.#options.groups));
+  }
+
+  #refuse(refusal: Refusal): void {
+    this.#options.onRefused?.(refusal);
+  }
+}
+
+function createHttpsServer(options: ServerOptions): Server {
+  const { limits } = options;
+  const server = createServer({
+    ...buildSecureOptions(options.source.current(), options.groups),
+    requestCert: true,
+    // Said here and not left out, because NODE_TLS_REJECT_UNAUTHORIZED=0 would fill the gap.
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: limits.handshakeMs,
+    headersTimeout: limits.headerMs,
+    requestTimeout: Math.max(limits.headerMs, limits.requestMs),
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: checkingInterval(limits),
+    maxHeaderSize: limits.maxHeaderBytes,
+  });
+  server.maxConnections = limits.maxConnections;
+  // A peer that does not read its answer: no byte moves in either direction.
+  server.timeout = 2 * Math.max(limits.requestMs, limits.idleMs);
+  return server;
+}
+
+/** How late headers and requests may be noticed: a fifth of the limit, and neither a busy loop nor Node's 30 s. */
+function checkingInterval(limits: ServerLimits): number {
+  return Math.min(5000, Math.max(50, Math.floor(Math.min(limits.headerMs, limits.requestMs) / 5)));
+}
