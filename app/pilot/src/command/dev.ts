@@ -1,0 +1,11 @@
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { replaceProcess } from '@spike/host';
+
+const root = dirname(dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url))))));
+
+/** Becomes the launcher: same process id, so that signals and job control stay what they are. */
+export function runLauncher(args: readonly string[]): never {
+  const file = join(root, 'app', 'launcher', 'src', 'main.ts');
+  return replaceProcess(process.execPath, [...process.execArgv, file, ...args], process.env);
+}
