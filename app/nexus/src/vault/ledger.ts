@@ -1,0 +1,383 @@
+import { SpikeError } from '@spike/error';
+import type { ListOptions, Op, Row, Store, Table } from '@spike/store';
+
+import { checkAnchors, encodeAnchor, type Anchor, type AnchorKeys } from './anchor.ts';
+import type { AnchorFile } from './anchor-file.ts';
+import { admit, sizeOf, takeBatch, type Pending } from './batch.ts';
+import { parseHead } from './head.ts';
+import { hashHead, watchedTables, type OpenInstance } from './instance.ts';
+import { broken } from './integrity.ts';
+import { outboxOps, readOutbox, type OutboxRecord } from './outbox.ts';
+import type { AuditDraft, Ledger, Vault } from './port.ts';
+import { RowReader, toStoreError } from './row-reader.ts';
+import { openState, sealState, stateKey, type State, type TableState } from './state.ts';
+import { TableDigest, type DigestChange } from './table-digest.ts';
+
+/** How far the audit file is synced to disk; both change together. */
+export interface AuditPosition {
+  readonly syncedSize: number;
+  readonly syncedRoot: Uint8Array;
+}
+
+export interface LedgerOptions {
+  /** Its owner keeps it, and disposes it after the ledger. */
+  readonly store: Store;
+  readonly instance: OpenInstance;
+  readonly audit: AuditPosition;
+  /** All that were found: of the anchor file, and notes of Keepers. */
+  readonly anchors: readonly Anchor[];
+  /** The instance id, from a person who accepts an older store. */
+  readonly accepted?: string;
+  /** Told of every change. */
+  readonly anchorFile?: Pick<AnchorFile, 'note'>;
+  /** Bound of the cache of sealed rows, in bytes; 64 MiB unless told. */
+  readonly cacheBytes?: number;
+  /** Told of the record of a transaction that was answered with an unknown outcome and turns out to be committed: the audit file still needs it. */
+  readonly late?: (draft: AuditDraft) => void;
+}
+
+/** One try to commit a batch. */
+interface Attempt {
+  readonly members: readonly Pending[];
+  readonly ops: readonly Op[];
+  /** For each operation the one whose it is; none for the ledger's own. */
+  readonly owners: readonly (Pending | undefined)[];
+  readonly state: State;
+  readonly stateRow: Row;
+  readonly changes: readonly { readonly digest: TableDigest; readonly change: DigestChange }[];
+  readonly records: readonly { readonly draft: AuditDraft; readonly key: Uint8Array }[];
+  /** How many of the records that the file holds leave the outbox. */
+  readonly removed: number;
+}
+
+const longestRecord = 1024 * 1024;
+const mostQueued = 10_000;
+const mostRemoved = 1000;
+
+/**
+ * Opens the ledger of a proven instance and checks the store against its state record and the anchors. Throws SpikeError
+ * `store_integrity` when it is damaged, rolled back or changed by others, `store_missing` when the anchor is of another
+ * instance, `store_failed` when it can't be read.
+ */
+export async function openLedger(options: LedgerOptions): Promise<GroupLedger> {
+  const { store, instance } = options;
+  const row = await store.get('state', stateKey(instance.vault));
+  if (row === undefined) throw broken('the store has no state record');
+  const state = openState(instance.vault, row);
+  if (state.keyringEpoch !== instance.head.keyringEpoch || !same(state.head, instance.headDigest)) {
+    throw broken('the head of the store is not the one that its state record names');
+  }
+  const digests = await loadDigests(store, instance.anchors, state);
+  const { invalid } = checkAnchors(
+    instance.anchors,
+    instance.instance,
+    state,
+    options.anchors,
+    options.accepted,
+  );
+  const outbox = await readOutbox(instance.vault, store);
+  return new GroupLedger(options, { state, digests, outbox, invalidAnchors: invalid });
+}
+
+async function loadDigests(store: Store, keys: AnchorKeys, state: State): Promise<TableDigest[]> {
+  const digests: TableDigest[] = [];
+  for (const table of watchedTables) {
+    const digest = await TableDigest.load(table, keys.digestKey(state.digestKey), store);
+    const recorded = state.tables.find((entry) => entry.table === table);
+    const matches =
+      recorded === undefined
+        ? digest.state.rows === 0
+        : digest.state.rows === recorded.rows && same(digest.state.digest, recorded.digest);
+    if (!matches) throw broken(`the table ${table} is not the one that the state record names`);
+    digests.push(digest);
+  }
+  return digests;
+}
+
+/**
+ * Many callers' transactions in one of the store, each batch being what queued while the one before was written. A
+ * caller whose expectation fails is told so alone. Rows are sealed on this thread; keys never leave it.
+ */
+export class GroupLedger implements Ledger, AsyncDisposable {
+  /** Anchors that did not verify: worth an alert. */
+  readonly invalidAnchors: number;
+  readonly #options: LedgerOptions;
+  readonly #vault: Vault;
+  readonly #store: Store;
+  readonly #reader: RowReader;
+  readonly #digests: readonly TableDigest[];
+  readonly #pendingAtStart: readonly OutboxRecord[];
+  #state: State;
+  readonly #queue: Pending[] = [];
+  #running: Promise<void> | undefined;
+  /** An attempt of which nobody knows yet whether it was committed. */
+  #unsure: Attempt | undefined;
+  #broken: SpikeError | undefined;
+  #closed = false;
+  /** Keys in the outbox whose records the audit file doesn't hold yet, by trail. */
+  readonly #outbox = new Map<string, Uint8Array[]>();
+  /** Keys in the outbox whose records the audit file holds, with their place in it. */
+  readonly #recorded: { readonly key: Uint8Array; readonly sequence: number }[] = [];
+
+  /** Use `openLedger`. */
+  constructor(
+    options: LedgerOptions,
+    found: { state: State; digests: TableDigest[]; outbox: OutboxRecord[]; invalidAnchors: number },
+  ) {
+    this.#options = options;
+    this.#vault = options.instance.vault;
+    this.#store = options.store;
+    this.#reader = new RowReader(options.store, options.cacheBytes ?? 64 * 1024 * 1024);
+    this.#state = found.state;
+    this.#digests = found.digests;
+    this.#pendingAtStart = found.outbox;
+    this.invalidAnchors = found.invalidAnchors;
+    for (const record of found.outbox) this.#track(record.trail, record.key);
+    this.#noteAnchor();
+  }
+
+  get revision(): number {
+    return this.#state.revision;
+  }
+
+  /** As of the last acknowledged transaction. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The anchor of the last acknowledged transaction, signed now. */
+  anchor(): Anchor {
+    return this.#options.instance.anchors.sign(this.#state);
+  }
+
+  /**
+   * What was in the outbox at the start, oldest first. Append each to the audit file unless it already has this trail
+   * with a success, and tell its place with `recorded` in both cases.
+   */
+  pendingOutbox(): readonly OutboxRecord[] {
+    return this.#pendingAtStart;
+  }
+
+  get(table: Table, key: Uint8Array): Promise<Row | undefined> {
+    return this.#reader.get(table, key);
+  }
+
+  async list(table: Table, prefix: Uint8Array, options: ListOptions): Promise<readonly Row[]> {
+    try {
+      return await this.#store.list(table, prefix, options);
+    } catch (thrown) {
+      throw toStoreError(thrown);
+    }
+  }
+
+  async commit(ops: readonly Op[], record?: AuditDraft): Promise<void> {
+    if (this.#closed) throw storeFailed('the store is being closed', 'none');
+    if (this.#queue.length >= mostQueued)
+      throw new SpikeError('limit_exceeded', 'too many writes are waiting');
+    if (record !== undefined && record.record.length > longestRecord) {
+      throw new SpikeError('data_invalid_input', 'an audit record is too long');
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#queue.push({ ops, record, bytes: sizeOf(ops), resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  recorded(trail: string, sequence: number): void {
+    for (const key of this.#outbox.get(trail) ?? []) this.#recorded.push({ key, sequence });
+    this.#outbox.delete(trail);
+  }
+
+  /** Refuses new transactions and waits for those that were taken. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Whoever commits in this turn of the loop comes along.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const batch = takeBatch(this.#queue);
+      try {
+        await this.#round(batch);
+      } catch (thrown) {
+        for (const pending of batch) pending.reject(thrown);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #round(batch: readonly Pending[]): Promise<void> {
+    await this.#resolveUnsure();
+    if (this.#broken !== undefined) throw this.#broken;
+    const { members, conflicts, deferred } = admit(batch, (id) => this.#reader.known(id));
+    for (const pending of conflicts) pending.reject(conflict());
+    await this.#commitMembers(members);
+    this.#queue.unshift(...deferred);
+  }
+
+  async #commitMembers(first: readonly Pending[]): Promise<void> {
+    let members = first;
+    while (members.length > 0) {
+      let attempt: Attempt;
+      try {
+        attempt = this.#prepare(members);
+      } catch (thrown) {
+        for (const pending of members) pending.reject(thrown);
+        return;
+      }
+      const result = await this.#store.commit(attempt.ops).catch((thrown: unknown) => toStoreError(thrown));
+      if (result instanceof SpikeError) {
+        await this.#fail(attempt, result);
+        return;
+      }
+      if (result.ok) {
+        this.#settle(attempt);
+        for (const pending of members) pending.resolve();
+        return;
+      }
+      const loser = attempt.owners[result.conflict];
+      if (loser === undefined) {
+        this.#broken = broken('somebody else wrote to this store: stop them, then start again');
+        for (const pending of members) pending.reject(this.#broken);
+        return;
+      }
+      this.#reader.forget(loser.ops);
+      loser.reject(conflict());
+      members = members.filter((pending) => pending !== loser);
+    }
+  }
+
+  #prepare(members: readonly Pending[]): Attempt {
+    const revision = this.#state.revision + 1;
+    const memberOps = members.flatMap((pending) => pending.ops);
+    const owners: (Pending | undefined)[] = members.flatMap((pending) => pending.ops.map(() => pending));
+    const drafts = members.map((pending) => pending.record).filter((draft) => draft !== undefined);
+    const outbox = outboxOps(this.#vault, revision, drafts);
+    const records = outbox.flatMap((op, i) => {
+      const draft = drafts[i];
+      return draft === undefined || op.kind !== 'put' ? [] : [{ draft, key: op.row.key }];
+    });
+    // One read, so that size and root belong together.
+    const { syncedSize: auditSize, syncedRoot } = this.#options.audit;
+    const waiting = this.#recorded.slice(0, mostRemoved);
+    const unsynced = waiting.findIndex((entry) => entry.sequence >= auditSize);
+    const removed = unsynced < 0 ? waiting : waiting.slice(0, unsynced);
+    const changes = this.#digests.map((digest) => ({ digest, change: digest.after(memberOps) }));
+    const head = memberOps.findLast((op) => op.kind === 'head');
+    const state: State = {
+      ...this.#state,
+      revision,
+      tables: withChanges(
+        this.#state.tables,
+        changes.map(({ change }) => change.state),
+      ),
+      ...(head === undefined
+        ? {}
+        : { head: hashHead(head.bytes), keyringEpoch: parseHead(head.bytes).keyringEpoch }),
+      auditSize,
+      auditRoot: Uint8Array.from(syncedRoot),
+    };
+    const stateRow = sealState(this.#vault, state);
+    const ops: Op[] = [
+      ...memberOps,
+      ...outbox,
+      ...removed.map(({ key }): Op => ({ kind: 'delete', table: 'outbox', key, expect: 'any' })),
+      { kind: 'put', table: 'state', row: stateRow, expect: { revision: this.#state.revision } },
+    ];
+    return { members, ops, owners, state, stateRow, changes, records, removed: removed.length };
+  }
+
+  #settle(attempt: Attempt): void {
+    this.#state = attempt.state;
+    for (const { digest, change } of attempt.changes) digest.apply(change);
+    for (const pending of attempt.members) this.#reader.settle(pending.ops);
+    this.#recorded.splice(0, attempt.removed);
+    for (const { draft, key } of attempt.records) this.#track(draft.trail, key);
+    this.#noteAnchor();
+  }
+
+  async #fail(attempt: Attempt, error: SpikeError): Promise<void> {
+    for (const pending of attempt.members) this.#reader.forget(pending.ops);
+    if (error.code === 'data_invalid_input') {
+      // One caller broke a limit of the store, which is no reason to refuse the others.
+      const [only] = attempt.members;
+      if (attempt.members.length === 1) only?.reject(error);
+      else for (const pending of attempt.members) await this.#commitMembers([pending]);
+      return;
+    }
+    try {
+      if (await this.#wasCommitted(attempt)) {
+        this.#settle(attempt);
+        for (const pending of attempt.members) pending.resolve();
+        return;
+      }
+    } catch {
+      this.#unsure = attempt;
+      for (const pending of attempt.members)
+        pending.reject(storeFailed('the store failed', 'unknown', error));
+      return;
+    }
+    const refusal = error.code === 'store_integrity' ? error : storeFailed('the store failed', 'none', error);
+    for (const pending of attempt.members) pending.reject(refusal);
+  }
+
+  /** Throws SpikeError `store_failed` while the store can't tell. */
+  async #resolveUnsure(): Promise<void> {
+    const attempt = this.#unsure;
+    if (attempt === undefined) return;
+    const committed = await this.#wasCommitted(attempt).catch((thrown: unknown) => {
+      throw storeFailed('the store failed', 'none', thrown);
+    });
+    this.#unsure = undefined;
+    if (!committed) return;
+    this.#settle(attempt);
+    for (const { draft } of attempt.records) this.#options.late?.(draft);
+  }
+
+  async #wasCommitted(attempt: Attempt): Promise<boolean> {
+    const row = await this.#store.get('state', attempt.stateRow.key);
+    if (row?.revision === this.#state.revision) return false;
+    if (
+      row !== undefined &&
+      same(row.nonce, attempt.stateRow.nonce) &&
+      same(row.body, attempt.stateRow.body)
+    ) {
+      return true;
+    }
+    this.#broken = broken('the state record is one that this process did not write');
+    return false;
+  }
+
+  #track(trail: string, key: Uint8Array): void {
+    const keys = this.#outbox.get(trail);
+    if (keys === undefined) this.#outbox.set(trail, [key]);
+    else keys.push(key);
+  }
+
+  #noteAnchor(): void {
+    this.#options.anchorFile?.note(() => encodeAnchor(this.anchor()));
+  }
+}
+
+/** Tables that this release doesn't know stay as they are. */
+function withChanges(before: readonly TableState[], now: readonly TableState[]): TableState[] {
+  const known = new Set(now.map((entry) => entry.table));
+  return [...before.filter((entry) => !known.has(entry.table)), ...now];
+}
+
+function conflict(): SpikeError {
+  return new SpikeError(
+    'entity_version_conflict',
+    'somebody else wrote first: read again, then decide again',
+  );
+}
+
+function storeFailed(message: string, outcome: 'none' | 'unknown', cause?: unknown): SpikeError {
+  return new SpikeError('store_failed', message, { detail: { outcome }, cause });
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,51 @@
+import { encodeFields, FieldReader, integerBytes } from '@spike/crypto';
+import type { Op, Row, Store } from '@spike/store';
+
+import { broken, trusted } from './integrity.ts';
+import type { AuditDraft, Vault } from './port.ts';
+
+export interface OutboxRecord extends AuditDraft {
+  readonly key: Uint8Array;
+}
+
+const label = 'spike/outbox';
+const format = 1;
+const pageRows = 500;
+const longest = { trail: 256, record: 1024 * 1024 } as const;
+
+/** The records of one transaction. Their keys are its number and then their place in it, so that they list in order. */
+export function outboxOps(vault: Vault, revision: number, drafts: readonly AuditDraft[]): Op[] {
+  return drafts.map((draft, i) => {
+    const place = new Uint8Array(4);
+    new DataView(place.buffer).setUint32(0, i);
+    const key = Buffer.concat([integerBytes(revision), place]);
+    const text = encodeFields(label, format, draft.trail, draft.record);
+    const row = vault.seal('outbox', key, { revision, version: 0, field: 0 }, text);
+    return { kind: 'put', table: 'outbox', row, expect: 'absent' };
+  });
+}
+
+/** All that waits in the outbox, oldest first. Throws SpikeError `store_integrity` and `store_failed`. */
+export async function readOutbox(vault: Vault, store: Pick<Store, 'list'>): Promise<OutboxRecord[]> {
+  const found: OutboxRecord[] = [];
+  for (;;) {
+    const after = found.at(-1)?.key;
+    const rows = await store.list('outbox', new Uint8Array(), {
+      limit: pageRows,
+      ...(after === undefined ? {} : { after }),
+    });
+    found.push(...rows.map((row) => openRecord(vault, row)));
+    if (rows.length < pageRows) return found;
+  }
+}
+
+function openRecord(vault: Vault, row: Row): OutboxRecord {
+  const bytes = vault.open('outbox', row);
+  return trusted('a record in the outbox', () => {
+    const reader = new FieldReader(bytes);
+    if (reader.text(64) !== label || reader.integer() !== format) throw broken('it is of another release');
+    const record = { key: row.key, trail: reader.text(longest.trail), record: reader.text(longest.record) };
+    reader.end();
+    return record;
+  });
+}
