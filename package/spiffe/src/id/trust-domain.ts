@@ -12,10 +12,11 @@ const longestName = 255;
  */
 export class TrustDomain {
   readonly name: string;
-  readonly #valid = true;
+  readonly #id: string;
 
   private constructor(name: string) {
     this.name = name;
+    this.#id = scheme + name;
   }
 
   /** Takes `example.org` or `spiffe://example.org`; throws SpiffeError `trust_domain_invalid`. */
@@ -38,14 +39,14 @@ export class TrustDomain {
 
   /** The trust domain's own SPIFFE ID, which is also its key in the maps of the Workload API. */
   toString(): string {
-    return scheme + this.name;
+    return this.#id;
   }
 
   toJSON(): string {
-    return this.toString();
+    return this.#id;
   }
 
   equals(other: TrustDomain): boolean {
-    return #valid in other && this.name === other.name;
+    return #id in other && this.#id === other.#id;
   }
 }
