@@ -78,6 +78,12 @@ export const codeTable = {
     says: 'a file or directory could be read or written by others',
   },
   config_invalid: { status: 500, exit: 2, retry: false, says: 'a setting is not understood' },
+  host_refused: {
+    status: 500,
+    exit: 1,
+    retry: false,
+    says: 'the operating system refuses, or does not have, what is asked of it',
+  },
   session_required: { status: 401, exit: 8, retry: false, says: 'log in first' },
 } as const satisfies Record<string, CodeRow>;
 

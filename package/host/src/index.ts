@@ -1,1 +1,4 @@
-export {};
+export { findProgram, overwriteTitle, replaceProcess } from './exec.ts';
+export { harden, setParentDeathSignal } from './harden.ts';
+export { openPeerPid, peerCredentials, type PeerCredentials } from './peer.ts';
+export { PidHandle, readProcessStat, type ProcessStat } from './pid.ts';
