@@ -7,3 +7,4 @@ export { X509Bundle } from './x509/bundle.ts';
 export { X509BundleSet } from './x509/bundle-set.ts';
 export { X509Svid } from './x509/svid.ts';
 export { verifyX509Svid, VerifiedPeer } from './x509/verify.ts';
+export { CertificateAuthority, type AuthorityOptions, type SvidRequest } from './ca/certificate-authority.ts';
