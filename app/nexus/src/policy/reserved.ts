@@ -1,0 +1,38 @@
+import { SpikeError } from '@spike/error';
+import { isFoundIn, type Pattern } from './pattern.ts';
+
+/** Paths that stand for powers over the system itself (wire.md 5). */
+export const reservedPaths = ['spike/system/acl', 'spike/system/secret', 'spike/system/cipher/exec'] as const;
+
+const reserved: ReadonlySet<string> = new Set(reservedPaths);
+
+export function isReserved(path: string): boolean {
+  return reserved.has(path);
+}
+
+/** Only a policy whose SPIFFE ID pattern has both anchors counts for a reserved path. */
+export function isAnchored(spiffePattern: string): boolean {
+  return spiffePattern.startsWith('^') && /(?:^|[^\\])(?:\\\\)*\$$/.test(spiffePattern);
+}
+
+/**
+ * Refuses a policy that would reach a reserved path by accident: through a part of its path pattern, or for an
+ * identity that is not spelled out to both ends. The original looks at the first reserved path that it finds, and
+ * so does this. Throws `data_invalid_input`.
+ */
+export function checkReserved(spiffePattern: Pattern, pathPattern: Pattern): void {
+  const found = reservedPaths.find((path) => isFoundIn(pathPattern, path));
+  if (found === undefined) return;
+  if (!pathPattern.matches(found)) {
+    throw new SpikeError(
+      'data_invalid_input',
+      `the path pattern matches a part of the reserved path ${found}; write the whole path, or a pattern that stays away from it`,
+    );
+  }
+  if (!isAnchored(spiffePattern.source)) {
+    throw new SpikeError(
+      'data_invalid_input',
+      `the path pattern includes the reserved path ${found}; then the SPIFFE ID pattern must begin with ^ and end with $`,
+    );
+  }
+}
