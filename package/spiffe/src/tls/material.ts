@@ -1,7 +1,7 @@
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import type { Identity } from '../source.ts';
-import type { Certificate } from '../x509/certificate.ts';
+import { toPem } from '../x509/pem.ts';
 
 /** X25519MLKEM768 first; X25519 for peers that do not know it yet. */
 export const defaultGroups: readonly string[] = ['X25519MLKEM768', 'X25519'];
@@ -17,12 +17,10 @@ export function buildSecureOptions(
   identity: Identity,
   groups: readonly string[] = defaultGroups,
 ): SecureContextOptions {
-  const authorities: string[] = [];
-  for (const bundle of identity.bundles) authorities.push(...bundle.authorities.map(toPem));
+  const authorities = [...identity.bundles].flatMap((bundle) => bundle.authorities);
   return {
-    cert: identity.svid.chain.map(toPem).join(''),
-    key: identity.svid.privateKey.export({ format: 'pem', type: 'pkcs8' }),
-    ca: authorities,
+    ...identity.svid.toPem(),
+    ca: authorities.map((authority) => toPem('CERTIFICATE', authority.der)),
     // An authority in a bundle need not be self-signed (X509-SVID 4, "trust anchor").
     allowPartialTrustChain: true,
     minVersion: 'TLSv1.3',
@@ -31,9 +29,4 @@ export function buildSecureOptions(
     // A resumed session is `authorized` with an expired certificate, or one whose authority is gone.
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
-}
-
-function toPem(certificate: Certificate): string {
-  const text = Buffer.from(certificate.der).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${text.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
 }

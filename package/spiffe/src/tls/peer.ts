@@ -2,10 +2,8 @@ import type { TLSSocket } from 'node:tls';
 import { SpiffeError } from '../error.ts';
 import { verifyX509Svid, type VerifiedPeer } from '../x509/verify.ts';
 import type { X509BundleSet } from '../x509/bundle-set.ts';
+import { longestChain } from '../x509/svid.ts';
 import type { Authorizer } from './authorizer.ts';
-
-/** More than any real chain has; a peer must not choose how long we look. */
-const maxPresented = 10;
 
 /**
  * Who is at the other end of a socket whose handshake has just ended: judged by our verifier and then by the
@@ -31,7 +29,7 @@ function readPresentedChain(socket: TLSSocket): Uint8Array[] {
   const chain: Uint8Array[] = [];
   let certificate = socket.getPeerX509Certificate();
   while (certificate !== undefined) {
-    if (chain.length === maxPresented)
+    if (chain.length === longestChain)
       throw new SpiffeError('chain_invalid', 'the peer sent too many certificates');
     chain.push(certificate.raw);
     certificate = certificate.issuerCertificate;
