@@ -30,17 +30,22 @@ export interface CertificateDraft {
 }
 
 export function signDraft(draft: CertificateDraft, signer: Signer): Uint8Array {
-  const signed = writeSequence(
+  const signed = writeSignedPart(draft, signer.algorithm);
+  return writeSequence(signed, signer.algorithm, writeBitOctets(signer.sign(signed)));
+}
+
+/** The TBSCertificate: everything that the signature covers. */
+export function writeSignedPart(draft: CertificateDraft, algorithm: Uint8Array): Uint8Array {
+  return writeSequence(
     writeElement(0xa0, writeSmallInteger(2)),
     writeInteger(draft.serialNumber),
-    signer.algorithm,
+    algorithm,
     draft.issuer,
     writeSequence(writeTime(draft.notBefore), writeTime(draft.notAfter)),
     draft.subject,
     draft.publicKeyInfo,
     ...(draft.extensions.length === 0 ? [] : [writeElement(0xa3, writeSequence(...draft.extensions))]),
   );
-  return writeSequence(signed, signer.algorithm, writeBitOctets(signer.sign(signed)));
 }
 
 /** ECDSA over SHA-256, which is what this package's own authority signs with. */
