@@ -1,1 +1,19 @@
-export {};
+export { AuthorityClient, type AuthorityClientOptions } from './client.ts';
+export { entrySchema, type RegistrationEntry } from './entry.ts';
+export {
+  adminPathPrefix,
+  adminRoutes,
+  maxRequestBytes,
+  type AdminRequest,
+  type AdminResponse,
+  type AdminRoute,
+  type AuthorityStatus,
+} from './protocol.ts';
+export { isPartId } from './reserved.ts';
+export {
+  formatSelector,
+  parseSelector,
+  selectorTypes,
+  type Selector,
+  type SelectorType,
+} from './selector.ts';

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import {
+  entryIdSchema,
+  entrySchema,
+  maxSelectors,
+  partNameSchema,
+  selectorSchema,
+  spiffeIdSchema,
+} from './entry.ts';
+
+const pidSchema = z.int().min(1).max(0x40_0000);
+const nothing = z.strictObject({});
+
+export const statusSchema = z
+  .strictObject({
+    pid: z.int(),
+    uid: z.int(),
+    trustDomain: z.string(),
+    socketPath: z.string(),
+    startedAt: z.iso.datetime(),
+    authorityNotAfter: z.iso.datetime(),
+    svidLifetimeMs: z.int(),
+    rotateEveryMs: z.int(),
+    entries: z.int(),
+    streams: z.int(),
+    parts: z.array(z.strictObject({ pid: z.int(), part: z.string() }).readonly()).readonly(),
+    /** What this authority does not protect from, in a sentence for people. */
+    caution: z.string(),
+  })
+  .readonly();
+
+export type AuthorityStatus = z.output<typeof statusSchema>;
+
+/**
+ * The admin socket of the authority: HTTP/1.1 over a Unix socket, POST with a JSON body, the peer's uid as the only
+ * credential. One table from which server and client derive.
+ */
+export const adminRoutes = {
+  'entry/list': { request: nothing, response: z.strictObject({ entries: z.array(entrySchema).readonly() }) },
+  'entry/show': {
+    request: z.strictObject({ id: entryIdSchema }),
+    response: z.strictObject({ entry: entrySchema }),
+  },
+  /** Without selectors the entry binds to the caller's uid. The same ID with the same selectors is the same entry. */
+  'entry/create': {
+    request: z.strictObject({
+      spiffeId: spiffeIdSchema,
+      selectors: z.array(selectorSchema).max(maxSelectors).readonly().default([]),
+    }),
+    response: z.strictObject({ entry: entrySchema, created: z.boolean() }),
+  },
+  'entry/delete': { request: z.strictObject({ id: entryIdSchema }), response: nothing },
+  /** From the launcher alone, for a child of its own. Lasts as long as that process or this authority. */
+  'part/register': { request: z.strictObject({ pid: pidSchema, part: partNameSchema }), response: nothing },
+  /** Binds the caller's own pid to one ID for as long as it lives, also through execve. */
+  run: {
+    request: z.strictObject({ spiffeId: spiffeIdSchema }),
+    response: z.strictObject({ entry: entrySchema }),
+  },
+  status: { request: nothing, response: statusSchema },
+} as const satisfies Record<string, { request: z.ZodType; response: z.ZodType }>;
+
+export type AdminRoute = keyof typeof adminRoutes;
+export type AdminInput<R extends AdminRoute> = z.input<(typeof adminRoutes)[R]['request']>;
+export type AdminRequest<R extends AdminRoute> = z.output<(typeof adminRoutes)[R]['request']>;
+export type AdminResponse<R extends AdminRoute> = z.output<(typeof adminRoutes)[R]['response']>;
+
+export const adminErrorSchema = z.object({ code: z.string(), message: z.string() });
+
+export const adminPathPrefix = '/v1/';
+/** Of a request's body: an ID and the most and longest selectors stay below. */
+export const maxRequestBytes = 131_072;
