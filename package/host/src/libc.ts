@@ -12,6 +12,7 @@ const signatures = {
   getsockopt: { arguments: ['int32', 'int32', 'int32', 'buffer', 'buffer'], return: 'int32' },
   syscall: { arguments: ['int64', 'int64', 'int64', 'int64', 'int64'], return: 'int64' },
   poll: { arguments: ['buffer', 'uint64', 'int32'], return: 'int32' },
+  flock: { arguments: ['int32', 'int32'], return: 'int32' },
   signal: { arguments: ['int32', 'uint64'], return: 'uint64' },
   posix_openpt: { arguments: ['int32'], return: 'int32' },
   grantpt: { arguments: ['int32'], return: 'int32' },
@@ -29,6 +30,9 @@ interface Libc {
 const sysPidfdOpen = 434n;
 const pollIn = 1;
 const defaultAction = 0n;
+const lockExclusive = 2;
+const lockNonBlocking = 4;
+const wouldBlock = 11;
 
 let opened: Libc | undefined;
 
@@ -94,6 +98,13 @@ export function isReadable(fd: number): boolean {
   request.writeInt32LE(fd, 0);
   request.writeInt16LE(pollIn, 4);
   return check(libc().functions.poll(request, 1n, 0), 'poll') > 0;
+}
+
+/** Takes an exclusive lock without waiting (flock(2)); false when another open file holds it. */
+export function callFlock(fd: number): boolean {
+  if (libc().functions.flock(fd, lockExclusive | lockNonBlocking) === 0) return true;
+  if (libc().errno() === wouldBlock) return false;
+  throw new SpikeError('host_refused', 'flock failed', { detail: { errno: libc().errno() } });
 }
 
 export function resetSignalAction(signal: number): void {
