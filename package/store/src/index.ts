@@ -20,3 +20,4 @@ export {
 } from './store.ts';
 export type { Sealed } from './seal.ts';
 export { openMemoryStore } from './memory/store.ts';
+export { openSqliteStore, type SqliteOptions } from './sqlite/store.ts';
