@@ -11,35 +11,52 @@ const headBytes = 5;
  * Used wherever bytes are authenticated or hashed together. Throws RangeError for other numbers and for ill-formed text.
  */
 export function encodeFields(...fields: readonly Field[]): Uint8Array {
-  const parts = fields.map(toPart);
-  const out = new Uint8Array(parts.reduce((size, part) => size + headBytes + part.bytes.length, 0));
-  const view = new DataView(out.buffer);
+  let size = 0;
+  for (const field of fields) size += headBytes + sizeOf(field);
+  // From the pool: this runs several times for each row, and every byte of it is written below.
+  const out = Buffer.allocUnsafe(size);
   let at = 0;
-  for (const part of parts) {
-    out[at] = part.tag;
-    view.setUint32(at + 1, part.bytes.length);
-    out.set(part.bytes, at + headBytes);
-    at += headBytes + part.bytes.length;
+  for (const field of fields) {
+    const length = sizeOf(field);
+    out.writeUInt32BE(length, at + 1);
+    const start = at + headBytes;
+    if (typeof field === 'number') {
+      out[at] = tag.integer;
+      writeInteger(out, field, start);
+    } else if (typeof field === 'string') {
+      out[at] = tag.text;
+      out.write(field, start, length, 'utf8');
+    } else {
+      out[at] = tag.bytes;
+      out.set(field, start);
+    }
+    at = start + length;
   }
   return out;
 }
 
-function toPart(field: Field): { tag: number; bytes: Uint8Array } {
-  if (typeof field === 'number') return { tag: tag.integer, bytes: integerBytes(field) };
-  if (typeof field !== 'string') return { tag: tag.bytes, bytes: field };
+function sizeOf(field: Field): number {
+  if (typeof field === 'number') return 8;
+  if (typeof field !== 'string') return field.length;
   // A lone surrogate becomes U+FFFD in UTF-8, and two different texts would then encode alike.
   if (!field.isWellFormed()) throw new RangeError('text to encode must be well-formed');
-  return { tag: tag.text, bytes: Buffer.from(field, 'utf8') };
+  return Buffer.byteLength(field, 'utf8');
 }
 
 /** A safe integer from 0 as eight bytes, big-endian, so that the order of the bytes is the order of the numbers. */
 export function integerBytes(value: number): Uint8Array {
+  const out = Buffer.alloc(8);
+  writeInteger(out, value, 0);
+  return out;
+}
+
+function writeInteger(out: Buffer, value: number, at: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new RangeError('a number to encode is a safe integer from 0');
   }
-  const out = new Uint8Array(8);
-  new DataView(out.buffer).setBigUint64(0, BigInt(value));
-  return out;
+  // In two halves: a BigInt for each number was a third of the time that a row takes.
+  out.writeUInt32BE(Math.floor(value / 2 ** 32), at);
+  out.writeUInt32BE(value % 2 ** 32, at + 4);
 }
 
 /** Reads back what `encodeFields` wrote, field by field; throws SpikeError `data_invalid_input` on anything else. */

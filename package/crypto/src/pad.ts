@@ -8,10 +8,10 @@ const largest = 2 ** 30;
  * and everything up to 63 bytes looks alike. The text ends with a byte 0x80, then zeros (ISO/IEC 7816-4).
  */
 export function pad(text: Uint8Array): Uint8Array {
-  const out = new Uint8Array(paddedSize(text.length));
+  const out = Buffer.allocUnsafe(paddedSize(text.length));
   out.set(text);
   out[text.length] = 0x80;
-  return out;
+  return out.fill(0, text.length + 1);
 }
 
 /** Throws SpikeError `data_invalid_input` when this is not what `pad` made. */

@@ -133,8 +133,8 @@ test('ids outside of 1..255, twice the same id and values outside of the field a
   Share.take(255, fromScalar(1n));
   using key = RootKey.generate();
   const one = Polynomial.random(key, 2).share(1);
-  assert.throws(() => combine([one, one], 2), reconstruction);
-  assert.throws(() => Polynomial.interpolate([one, one], 2), reconstruction);
+  assert.throws(() => combine([one, one], 2), /two shares have the same id/);
+  assert.throws(() => Polynomial.interpolate([one, one], 2), /two shares have the same id/);
 });
 
 test('root keys are scalars from 1 to n-1', () => {
