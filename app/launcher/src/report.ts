@@ -73,7 +73,9 @@ function parseLine(line: string): LogLine | undefined {
     };
     const level = text('level');
     const event = text('event');
-    return level === undefined || event === undefined ? undefined : { level, event, message: text('message') };
+    return level === undefined || event === undefined
+      ? undefined
+      : { level, event, message: text('message') };
   } catch {
     return undefined;
   }

@@ -21,9 +21,9 @@ const invocation: Invocation = {
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-process.exitCode = await run(process.argv);
-// Sockets that are kept for a next request must not hold the process.
-process.exit();
+const code = await run(process.argv);
+// Sockets that are kept for a next request must not hold the process; `status` sets its own code.
+process.exit(code === 0 ? process.exitCode : code);
 
 async function run(argv: readonly string[]): Promise<number> {
   try {
