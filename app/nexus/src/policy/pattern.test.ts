@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { RE2JS } from 're2js';
+import { SpikeError } from '@spike/error';
+import { Pattern } from './pattern.ts';
+import { parsePermissions } from './permission.ts';
+import { parsePolicy, parsePolicyName } from './policy.ts';
+import { matchesWhole, pathPattern, peerId, secretPath, spiffePattern } from './testing/arbitrary.ts';
+import { describePitfalls } from './warning.ts';
+
+const refused = { name: 'SpikeError', code: 'data_invalid_input' };
+
+test('a path pattern holds the characters of wire.md 4, 1 to 500 of them, and is RE2', () => {
+  for (const good of ['a', '^tenants/[^/]+/db$', '.*', '(?i)abc', 'a{3}', '\\Qa.b\\E', 'a'.repeat(500)]) {
+    assert.equal(Pattern.parsePath(good).source, good);
+  }
+  const bad = [
+    '',
+    'a b',
+    'a:b',
+    'a,b',
+    'a{1,2}',
+    'a\n',
+    'é',
+    '(?:a)',
+    'a'.repeat(501),
+    '(',
+    'a++',
+    '[',
+    'a{1001}',
+    '\\C',
+    '\\1',
+  ];
+  for (const text of bad) assert.throws(() => Pattern.parsePath(text), refused, text);
+  assert.throws(() => Pattern.parsePath('((a{100}){100}){100}'), refused);
+  assert.throws(() => Pattern.parsePath('a)|(b'), refused);
+});
+
+test('a SPIFFE ID pattern has the shape of wire.md 4', () => {
+  for (const good of [
+    'spiffe://a',
+    '^spiffe://spike\\.ist/web$',
+    '^spiffe://[a-z]+/a_b/.*$',
+    'spiffe://a/b//c',
+    'spiffe://a//',
+  ]) {
+    assert.equal(Pattern.parseSpiffe(good).source, good);
+  }
+  for (const bad of [
+    '',
+    '.*',
+    'spiffe://',
+    'spiffe://a/',
+    'spiffe://a_b/c',
+    '^^spiffe://a',
+    'spiffe://a$$',
+    'http://a',
+    'spiffe://a|b',
+    'spiffe://a/$b',
+    'spiffe://a\n',
+    'x spiffe://a',
+    'spiffe:///a',
+  ]) {
+    assert.throws(() => Pattern.parseSpiffe(bad), refused, bad);
+  }
+});
+
+test('the shape check of SPIFFE ID patterns is the language of the original expression', () => {
+  const original = RE2JS.compile(
+    '^\\^?spiffe://[\\\\a-zA-Z0-9.\\-*()+?\\[\\]]+(/[\\\\/a-zA-Z0-9._\\-*()+?\\[\\]]+)*\\$?$',
+  );
+  const char = fc.constantFrom(
+    'a',
+    'B',
+    '0',
+    '.',
+    '-',
+    '_',
+    '/',
+    '//',
+    '\\',
+    '*',
+    '(',
+    ')',
+    '[',
+    ']',
+    '?',
+    '+',
+    '$',
+    '^',
+    '|',
+    ' ',
+  );
+  const text = fc.array(char, { maxLength: 8 }).map((chars) => chars.join(''));
+  fc.assert(
+    fc.property(fc.constantFrom('spiffe://', '^spiffe://', 'spiffe://a', ''), text, (head, tail) => {
+      const source = head + tail;
+      let shape = true;
+      try {
+        Pattern.parseSpiffe(source);
+      } catch (error) {
+        shape = error instanceof SpikeError && error.message.includes('is not an RE2 expression');
+      }
+      assert.equal(shape, original.test(source), source);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('the shape check takes time in proportion to a hostile pattern', () => {
+  const started = process.cpuUsage().user;
+  assert.throws(() => Pattern.parseSpiffe(`spiffe://a${'/'.repeat(4000)}!`), refused);
+  assert.throws(() => Pattern.parseSpiffe(`spiffe://a${'/'.repeat(10_000_000)}!`), refused);
+  assert.ok(process.cpuUsage().user - started < 500_000);
+});
+
+test('a nested repetition is matched in linear time', () => {
+  const pattern = Pattern.parsePath('(a+)+$');
+  const started = process.cpuUsage().user;
+  assert.equal(pattern.matches(`${'a'.repeat(400)}b`), false);
+  assert.equal(pattern.matches('a'.repeat(400)), true);
+  assert.ok(process.cpuUsage().user - started < 500_000);
+});
+
+test('a pattern matches what RE2 matches over the whole subject, and begins as it says', () => {
+  const pattern = fc.oneof(
+    fc.tuple(pathPattern, fc.constant('path' as const), secretPath),
+    fc.tuple(spiffePattern, fc.constant('id' as const), peerId),
+  );
+  let compared = 0;
+  fc.assert(
+    fc.property(pattern, fc.boolean(), ([source, kind, subject], broken) => {
+      const text = broken ? `${subject}\n` : subject;
+      let parsed: Pattern;
+      try {
+        parsed = kind === 'path' ? Pattern.parsePath(source) : Pattern.parseSpiffe(source);
+      } catch {
+        return;
+      }
+      compared += 1;
+      const whole = matchesWhole(source, text);
+      assert.equal(parsed.matches(text), whole, `${source} on ${JSON.stringify(text)}`);
+      if (whole)
+        assert.ok(
+          parsed.prefixes.some((prefix) => text.startsWith(prefix)),
+          source,
+        );
+      if (parsed.exact !== undefined) assert.equal(whole, text === parsed.exact);
+      if (parsed.closedLeft && parsed.closedRight && !broken) {
+        assert.equal(
+          RE2JS.compile(source).matcher(text).find(),
+          whole,
+          `${source} is not closed, see ${text}`,
+        );
+      }
+    }),
+    { numRuns: 4000 },
+  );
+  assert.ok(compared > 1000);
+});
+
+test('what stands before a pattern is found, for the patterns that people write', () => {
+  const cases: [string, readonly string[]][] = [
+    ['^tenants/acme/.*$', ['tenants/acme/']],
+    ['^tenants/acme/db$', ['tenants/acme/db']],
+    ['tenants/acme/[^/]+/db', ['tenants/acme/']],
+    ['^a\\.b\\-c/d?', ['a.b-c/']],
+    ['ab+c', ['ab']],
+    ['ab*c', ['a']],
+    ['ab{2}', ['a']],
+    ['a/b|c/d.*', ['a/b', 'c/d']],
+    ['(?i)abc', ['']],
+    ['a|(?i)b|c', ['']],
+    ['(a|b)c', ['']],
+    ['x/(a|b)c', ['x/']],
+    ['x\\d', ['x']],
+  ];
+  for (const [source, prefixes] of cases)
+    assert.deepEqual(Pattern.parsePath(source).prefixes, prefixes, source);
+});
+
+test('a policy that the original would read differently comes with a warning, others without', () => {
+  const warn = (path: string, spiffe = '^spiffe://spike.ist/web$'): number =>
+    describePitfalls(
+      parsePolicy(
+        { name: 'p', pathPattern: path, spiffePattern: spiffe, permissions: ['read'] },
+        { createdAt: 0, updatedAt: 0 },
+      ),
+    ).length;
+  for (const same of [
+    '^tenants/a$',
+    '^tenants/.*',
+    '.*',
+    '^(a|b)$',
+    '^a$|^b$',
+    '(^a$|^b$)',
+    '(?i)^x$',
+    '.*/db$',
+    '^a.+',
+    '\\Ax\\z',
+  ]) {
+    assert.equal(warn(same), 0, same);
+  }
+  for (const other of [
+    'tenants/a',
+    '^tenants/a',
+    'tenants/a$',
+    '^a|b$',
+    'tenants/.*',
+    '^x\\$',
+    '^a[$]',
+    '^x\\.*',
+    '^(x$)?y',
+  ]) {
+    assert.equal(warn(other), 1, other);
+  }
+  assert.equal(warn('^/tenants/.*$'), 1, 'a slash in front matches nothing');
+  assert.equal(warn('^tenants/$'), 1, 'a slash at the end matches nothing');
+  assert.equal(warn('^a$', 'spiffe://spike.ist/web'), 1);
+  assert.equal(warn('^a$', 'spiffe://spike.ist/web/.*'), 0);
+  assert.equal(warn('tenants', 'spiffe://spike.ist/web'), 2);
+});
+
+test('names and permissions keep to wire.md 4', () => {
+  assert.equal(parsePolicyName('My policy_1-a'), 'My policy_1-a');
+  for (const bad of ['', 'a/b', 'a.b', 'a\n', 'é', 'a'.repeat(251)])
+    assert.throws(() => parsePolicyName(bad), refused);
+  assert.deepEqual(parsePermissions(['read', 'read', 'super']), ['read', 'read', 'super']);
+  for (const bad of [[], ['Read'], ['read', ''], ['delete'], ['constructor']]) {
+    assert.throws(() => parsePermissions(bad), refused);
+  }
+});
+
+test('a policy is refused for its name first, then its SPIFFE ID pattern, its path pattern, its permissions', () => {
+  const bad = { name: '', spiffePattern: '', pathPattern: '', permissions: [] };
+  const message = (input: Parameters<typeof parsePolicy>[0]): string => {
+    try {
+      parsePolicy(input, { createdAt: 0, updatedAt: 0 });
+    } catch (error) {
+      if (error instanceof SpikeError) return error.message;
+    }
+    return '';
+  };
+  assert.match(message(bad), /policy name/);
+  assert.match(message({ ...bad, name: 'a' }), /SPIFFE ID pattern/);
+  assert.match(message({ ...bad, name: 'a', spiffePattern: 'spiffe://a' }), /path pattern/);
+  assert.match(
+    message({ ...bad, name: 'a', spiffePattern: 'spiffe://a', pathPattern: 'a' }),
+    /at least one of/,
+  );
+});

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SpikeError } from '@spike/error';
+import type { Op } from '@spike/store';
+import type { PolicyInput } from '../policy/policy.ts';
+import { rootTenant } from '../policy/policy.ts';
+import type { Ledger } from '../vault/port.ts';
+import { createTestInstance, hasCode, openTestLedger } from '../vault/testing/instance.ts';
+import { PolicyService } from './policy.ts';
+import { encodePolicy } from './policy-record.ts';
+import { createClock, grantOn } from './testing/grant.ts';
+
+const grant = grantOn('spike/system/acl');
+const peer = 'spiffe://spike.ist/web';
+
+function input(change: Partial<PolicyInput> = {}): PolicyInput {
+  return {
+    name: 'web',
+    spiffePattern: '^spiffe://spike.ist/web$',
+    pathPattern: '^tenants/acme/.*$',
+    permissions: ['read'],
+    ...change,
+  };
+}
+
+async function openService() {
+  const made = await createTestInstance();
+  const ledger = await openTestLedger(made);
+  const { vault } = made.instance;
+  const service = await PolicyService.load({ vault, ledger, now: createClock() });
+  return { made, ledger, vault, service, reload: () => PolicyService.load({ vault, ledger }) };
+}
+
+test('a policy holds from the moment that its commit is answered, and after a start', async () => {
+  const { service, reload } = await openService();
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, false);
+  assert.deepEqual(await service.put(grant, input()), { warnings: [] });
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, true);
+  const again = await reload();
+  assert.deepEqual(again.engine.decide(peer, 'read', 'tenants/acme/db'), { allowed: true, policy: 'web' });
+  assert.deepEqual(await again.get(grant, 'web'), await service.get(grant, 'web'));
+});
+
+test('an upsert replaces patterns and permissions, and keeps the time of creation', async () => {
+  const { service } = await openService();
+  await service.put(grant, input());
+  const first = await service.get(grant, 'web');
+  await service.put(grant, input({ pathPattern: '^other$', permissions: ['write', 'list'] }));
+  const second = await service.get(grant, 'web');
+  assert.equal(second.createdAt, first.createdAt);
+  assert.ok(second.updatedAt > first.updatedAt);
+  assert.deepEqual(
+    [second.pathPattern, second.permissions, second.tenant],
+    ['^other$', ['write', 'list'], rootTenant],
+  );
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, false);
+  assert.equal(service.engine.decide(peer, 'list', 'other').allowed, true);
+});
+
+test('a policy that is deleted is gone for decisions, for readers and after a start', async () => {
+  const { service, reload } = await openService();
+  await service.put(grant, input());
+  await service.delete(grant, 'web');
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, false);
+  await assert.rejects(service.get(grant, 'web'), hasCode('api_not_found'));
+  await assert.rejects(service.delete(grant, 'web'), hasCode('api_not_found'));
+  assert.equal((await reload()).engine.size, 0);
+  await service.put(grant, input());
+  assert.equal((await service.list(grant)).length, 1);
+});
+
+test('a refused policy changes nothing', async () => {
+  const { service } = await openService();
+  for (const bad of [
+    { name: 'a/b' },
+    { pathPattern: '(' },
+    { spiffePattern: '.*' },
+    { permissions: [] },
+    { pathPattern: 'acl' },
+  ]) {
+    await assert.rejects(service.put(grant, input(bad)), hasCode('data_invalid_input'));
+  }
+  await assert.rejects(service.get(grant, 'a/b'), hasCode('data_invalid_input'));
+  assert.deepEqual(await service.list(grant), []);
+});
+
+test('a pattern that the original reads otherwise is stored with a warning', async () => {
+  const { service } = await openService();
+  const { warnings } = await service.put(grant, input({ pathPattern: 'tenants/acme' }));
+  assert.equal(warnings.length, 1);
+  assert.equal((await service.list(grant)).length, 1);
+});
+
+test('list filters compare the stored pattern exactly, and the one for SPIFFE IDs wins', async () => {
+  const { service } = await openService();
+  await service.put(grant, input({ name: 'b' }));
+  await service.put(grant, input({ name: 'a', pathPattern: '^x$' }));
+  await service.put(grant, input({ name: 'c', spiffePattern: '^spiffe://spike.ist/c$' }));
+  const names = async (filter: Parameters<PolicyService['list']>[1]): Promise<string[]> =>
+    (await service.list(grant, filter)).map((record) => record.name);
+  assert.deepEqual(await names({ spiffePattern: '', pathPattern: '' }), ['a', 'b', 'c']);
+  assert.deepEqual(await names({ pathPattern: '^x$' }), ['a']);
+  assert.deepEqual(await names({ spiffePattern: '^spiffe://spike.ist/web$' }), ['a', 'b']);
+  assert.deepEqual(await names({ spiffePattern: '^spiffe://spike.ist/c$', pathPattern: '^x$' }), ['c']);
+  assert.deepEqual(await names({ pathPattern: 'x' }), []);
+});
+
+test('a policy in the place of another, of a tenant, or that does not open stops the start', async () => {
+  const { service, ledger, vault, reload } = await openService();
+  await service.put(grant, input());
+  const key = vault.key('policy', [rootTenant, 'web']);
+  const row = await ledger.get('policy', key);
+  assert.ok(row !== undefined);
+  const record = { ...(await service.get(grant, 'web')), tenant: 'acme' };
+  const foreign = vault.seal('policy', key, { revision: 2, version: 0, field: 0 }, encodePolicy(record));
+  await ledger.commit([{ kind: 'put', table: 'policy', row: foreign, expect: 'any' }]);
+  await assert.rejects(reload(), hasCode('store_integrity'));
+  const unknown = vault.seal(
+    'policy',
+    key,
+    { revision: 3, version: 0, field: 0 },
+    Buffer.from([9, 123, 125]),
+  );
+  await ledger.commit([{ kind: 'put', table: 'policy', row: unknown, expect: 'any' }]);
+  await assert.rejects(reload(), hasCode('store_integrity'));
+  const moved = vault.seal(
+    'policy',
+    vault.key('policy', [rootTenant, 'other']),
+    { revision: 1, version: 0, field: 0 },
+    encodePolicy({ ...record, tenant: rootTenant, name: 'else' }),
+  );
+  await ledger.commit([
+    { kind: 'delete', table: 'policy', key, expect: 'any' },
+    { kind: 'put', table: 'policy', row: moved, expect: 'any' },
+  ]);
+  await assert.rejects(reload(), hasCode('store_integrity'));
+  await ledger.commit([{ kind: 'delete', table: 'policy', key: moved.key, expect: 'any' }]);
+  assert.equal((await reload()).engine.size, 0);
+});
+
+test('after a commit of unknown outcome decisions follow the store, as soon as it can be read', async () => {
+  const { ledger, vault, service: seeded } = await openService();
+  await seeded.put(grant, input());
+  let failing: 'none' | 'commit' | 'all' = 'none';
+  const shaky: Ledger = {
+    revision: 0,
+    get: (table, key) => (failing === 'all' ? Promise.reject(lost()) : ledger.get(table, key)),
+    list: (table, prefix, options) => ledger.list(table, prefix, options),
+    commit: async (ops: readonly Op[]) => {
+      await ledger.commit(ops);
+      if (failing === 'commit') failing = 'all';
+      if (failing !== 'none') throw lost();
+    },
+    recorded: () => undefined,
+  };
+  const service = await PolicyService.load({ vault, ledger: shaky });
+  failing = 'commit';
+  await assert.rejects(service.delete(grant, 'web'), hasCode('store_failed'));
+  await assert.rejects(service.list(grant), hasCode('store_failed'));
+  failing = 'none';
+  assert.deepEqual(await service.list(grant), []);
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, false);
+});
+
+test('policies of one name that are written at once all succeed, and the store agrees with the decisions', async () => {
+  const { service, reload } = await openService();
+  await Promise.all(
+    Array.from({ length: 30 }, (_, index) =>
+      service.put(grant, input({ pathPattern: `^n/${String(index)}$` })),
+    ),
+  );
+  const stored = await reload();
+  assert.deepEqual(await stored.list(grant), await service.list(grant));
+  assert.equal(service.engine.size, 1);
+});
+
+function lost(): SpikeError {
+  return new SpikeError('store_failed', 'the disk is gone', { detail: { outcome: 'unknown' } });
+}

@@ -1,0 +1,95 @@
+import { damaged, decodeRecord, encodeRecord, isRecord, isWhole, readNumber, readText } from './record.ts';
+
+/** What a secret holds: names and texts. Without a prototype, so that a name like `__proto__` is a name. */
+export type SecretValues = Readonly<Record<string, string>>;
+
+/** When a version came and, softly, went: milliseconds since 1970, 0 for a version that is not deleted. */
+export interface SecretVersion {
+  readonly version: number;
+  readonly createdAt: number;
+  readonly deletedAt: number;
+}
+
+/** What is kept about a secret besides its values. */
+export interface SecretMetadata {
+  readonly path: string;
+  /** Highest version that is not deleted, 0 for none. */
+  readonly current: number;
+  /** Lowest version that is not deleted, 0 for none. */
+  readonly oldest: number;
+  /** Highest number that was ever given: none is given twice, whatever was deleted or pruned. */
+  readonly highest: number;
+  readonly maxVersions: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** Those that are kept, lowest first. */
+  readonly versions: readonly SecretVersion[];
+  /**
+   * Room for custom metadata, labels and required compare-and-set. This release gives it no meaning, and writes back
+   * what it found.
+   */
+  readonly extension: Readonly<Record<string, unknown>>;
+}
+
+export function encodeMetadata(metadata: SecretMetadata): Uint8Array {
+  return encodeRecord({
+    path: metadata.path,
+    current: metadata.current,
+    oldest: metadata.oldest,
+    highest: metadata.highest,
+    max: metadata.maxVersions,
+    created: metadata.createdAt,
+    updated: metadata.updatedAt,
+    versions: metadata.versions.map((entry) => [entry.version, entry.createdAt, entry.deletedAt]),
+    extension: metadata.extension,
+  });
+}
+
+/** Throws `store_integrity`. */
+export function decodeMetadata(bytes: Uint8Array): SecretMetadata {
+  const record = decodeRecord(bytes);
+  const { versions, extension } = record;
+  if (!Array.isArray(versions) || !isRecord(extension))
+    throw damaged('the metadata of a secret is incomplete');
+  return {
+    path: readText(record, 'path'),
+    current: readNumber(record, 'current'),
+    oldest: readNumber(record, 'oldest'),
+    highest: readNumber(record, 'highest'),
+    maxVersions: readNumber(record, 'max'),
+    createdAt: readNumber(record, 'created'),
+    updatedAt: readNumber(record, 'updated'),
+    versions: versions.map(readVersion),
+    extension,
+  };
+}
+
+function readVersion(entry: unknown): SecretVersion {
+  if (!Array.isArray(entry)) throw damaged('the metadata of a secret is incomplete');
+  const [version, createdAt, deletedAt] = entry as readonly unknown[];
+  if (isWhole(version) && isWhole(createdAt) && isWhole(deletedAt)) return { version, createdAt, deletedAt };
+  throw damaged('the metadata of a secret is incomplete');
+}
+
+export function encodeValues(path: string, version: number, values: SecretValues): Uint8Array {
+  return encodeRecord({ path, version, values });
+}
+
+/** Throws `store_integrity` when this is not that version of that secret. */
+export function decodeValues(bytes: Uint8Array, path: string, version: number): SecretValues {
+  const record = decodeRecord(bytes);
+  const { values } = record;
+  if (record['path'] !== path || record['version'] !== version) {
+    throw damaged('a version of a secret lies in the place of another');
+  }
+  if (!isValues(values)) throw damaged('a version of a secret has no values');
+  return values;
+}
+
+function isValues(value: unknown): value is SecretValues {
+  if (!isRecord(value)) return false;
+  for (const name in value) if (typeof value[name] !== 'string') return false;
+  // JSON.parse makes own properties of all names; what is left is to take away those that come from the prototype.
+  Object.setPrototypeOf(value, null);
+  return true;
+}
