@@ -2,8 +2,10 @@ export { AuthorityClient, type AuthorityClientOptions } from './client.ts';
 export { entrySchema, type RegistrationEntry } from './entry.ts';
 export {
   adminPathPrefix,
-  adminRoutes,
+  encodeAdminResponse,
+  isAdminRoute,
   maxRequestBytes,
+  parseAdminRequest,
   type AdminRequest,
   type AdminResponse,
   type AdminRoute,

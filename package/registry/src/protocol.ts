@@ -1,3 +1,4 @@
+import { SpikeError } from '@spike/error';
 import { z } from 'zod';
 import {
   entryIdSchema,
@@ -70,3 +71,23 @@ export const adminErrorSchema = z.object({ code: z.string(), message: z.string()
 export const adminPathPrefix = '/v1/';
 /** Of a request's body: an ID and the most and longest selectors stay below. */
 export const maxRequestBytes = 131_072;
+
+/** Throws `data_invalid_input` with the first thing that is wrong. */
+export function parseAdminRequest<R extends AdminRoute>(route: R, input: unknown): AdminRequest<R> {
+  const schema: z.ZodType = adminRoutes[route].request;
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data as AdminRequest<R>;
+  const [issue] = parsed.error.issues;
+  const where = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
+  throw new SpikeError('data_invalid_input', where + (issue?.message ?? 'the request is not understood'));
+}
+
+/** The form of the wire. */
+export function encodeAdminResponse<R extends AdminRoute>(route: R, response: AdminResponse<R>): unknown {
+  const schema: z.ZodType = adminRoutes[route].response;
+  return schema.encode(response);
+}
+
+export function isAdminRoute(name: string): name is AdminRoute {
+  return Object.hasOwn(adminRoutes, name);
+}
