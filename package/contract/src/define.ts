@@ -35,6 +35,8 @@ export interface Route<
   readonly limits: Limits;
   /** What it is called in the audit. */
   readonly audit: string;
+  /** A field of the request that its record names besides the path. Never one that holds a secret. */
+  readonly subject?: string;
   /** Asking twice does what asking once does, so a client may ask again when it does not know. */
   readonly repeatable: boolean;
   /** The routes of the Go original ignore fields that they do not know and take null for absent; new ones refuse both. */

@@ -27,6 +27,7 @@ export const restore = route({
   need: 'any',
   limits: slow,
   audit: 'operator.restore',
+  subject: 'id',
   repeatable: true,
   unknownFields: 'ignore',
   request: z.object({ id: whole.min(1).max(1000), shard }),

@@ -15,6 +15,7 @@ export const putPolicy = route({
   need: 'unlocked',
   limits: small,
   audit: 'policy.put',
+  subject: 'name',
   repeatable: true,
   unknownFields: 'ignore',
   request: z.object({
@@ -35,6 +36,7 @@ export const getPolicy = route({
   need: 'unlocked',
   limits: small,
   audit: 'policy.get',
+  subject: 'id',
   repeatable: true,
   unknownFields: 'ignore',
   request: z.object({ id: name }),
@@ -67,6 +69,7 @@ export const deletePolicy = route({
   need: 'unlocked',
   limits: small,
   audit: 'policy.delete',
+  subject: 'id',
   repeatable: false,
   unknownFields: 'ignore',
   request: z.object({ id: name }),
