@@ -7,7 +7,7 @@ import { admit, sizeOf, takeBatch, type Pending } from './batch.ts';
 import { parseHead } from './head.ts';
 import { hashHead, watchedTables, type OpenInstance } from './instance.ts';
 import { broken } from './integrity.ts';
-import { outboxOps, readOutbox, type OutboxRecord } from './outbox.ts';
+import { outboxOps, OutboxTracker, readOutbox, type OutboxRecord } from './outbox.ts';
 import type { AuditDraft, Ledger, Vault } from './port.ts';
 import { RowReader, toStoreError } from './row-reader.ts';
 import { openState, sealState, stateKey, type State, type TableState } from './state.ts';
@@ -52,7 +52,6 @@ interface Attempt {
 
 const longestRecord = 1024 * 1024;
 const mostQueued = 10_000;
-const mostRemoved = 1000;
 
 /**
  * Opens the ledger of a proven instance and checks the store against its state record and the anchors. Throws SpikeError
@@ -110,14 +109,14 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   #state: State;
   readonly #queue: Pending[] = [];
   #running: Promise<void> | undefined;
-  /** An attempt of which nobody knows yet whether it was committed. */
-  #unsure: Attempt | undefined;
+  /**
+   * Attempts of which nobody knows whether they were or still will be committed (a disk that stalls answers late). All of
+   * them expect the state that we know, so at most one can be, and none any more once a later one is.
+   */
+  #unsure: readonly Attempt[] = [];
   #broken: SpikeError | undefined;
   #closed = false;
-  /** Keys in the outbox whose records the audit file doesn't hold yet, by trail. */
-  readonly #outbox = new Map<string, Uint8Array[]>();
-  /** Keys in the outbox whose records the audit file holds, with their place in it. */
-  readonly #recorded: { readonly key: Uint8Array; readonly sequence: number }[] = [];
+  readonly #outbox = new OutboxTracker();
 
   /** Use `openLedger`. */
   constructor(
@@ -132,7 +131,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     this.#digests = found.digests;
     this.#pendingAtStart = found.outbox;
     this.invalidAnchors = found.invalidAnchors;
-    for (const record of found.outbox) this.#track(record.trail, record.key);
+    for (const record of found.outbox) this.#outbox.add(record.trail, record.key);
     this.#noteAnchor();
   }
 
@@ -184,8 +183,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   }
 
   recorded(trail: string, sequence: number): void {
-    for (const key of this.#outbox.get(trail) ?? []) this.#recorded.push({ key, sequence });
-    this.#outbox.delete(trail);
+    this.#outbox.hold(trail, sequence);
   }
 
   /** Refuses new transactions and waits for those that were taken. */
@@ -209,7 +207,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   }
 
   async #round(batch: readonly Pending[]): Promise<void> {
-    await this.#resolveUnsure();
+    await this.#settleUnsure();
     if (this.#broken !== undefined) throw this.#broken;
     const { members, conflicts, deferred } = admit(batch, (id) => this.#reader.known(id));
     for (const pending of conflicts) pending.reject(conflict());
@@ -233,19 +231,18 @@ export class GroupLedger implements Ledger, AsyncDisposable {
         return;
       }
       if (result.ok) {
-        this.#settle(attempt);
-        for (const pending of members) pending.resolve();
+        this.#succeed(attempt);
         return;
       }
       const loser = attempt.owners[result.conflict];
-      if (loser === undefined) {
+      if (loser !== undefined) {
+        this.#reader.forget(loser.ops);
+        loser.reject(conflict());
+        members = members.filter((pending) => pending !== loser);
+      } else if (!(await this.#settleUnsure())) {
         this.#broken = broken('somebody else wrote to this store: stop them, then start again');
-        for (const pending of members) pending.reject(this.#broken);
-        return;
+        throw this.#broken;
       }
-      this.#reader.forget(loser.ops);
-      loser.reject(conflict());
-      members = members.filter((pending) => pending !== loser);
     }
   }
 
@@ -261,9 +258,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     });
     // One read, so that size and root belong together.
     const { syncedSize: auditSize, syncedRoot } = this.#options.audit;
-    const waiting = this.#recorded.slice(0, mostRemoved);
-    const unsynced = waiting.findIndex((entry) => entry.sequence >= auditSize);
-    const removed = unsynced < 0 ? waiting : waiting.slice(0, unsynced);
+    const removed = this.#outbox.removable(auditSize);
     const changes = this.#digests.map((digest) => ({ digest, change: digest.after(memberOps) }));
     const head = memberOps.findLast((op) => op.kind === 'head');
     const state: State = {
@@ -283,77 +278,73 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     const ops: Op[] = [
       ...memberOps,
       ...outbox,
-      ...removed.map(({ key }): Op => ({ kind: 'delete', table: 'outbox', key, expect: 'any' })),
+      ...removed.map((key): Op => ({ kind: 'delete', table: 'outbox', key, expect: 'any' })),
       { kind: 'put', table: 'state', row: stateRow, expect: { revision: this.#state.revision } },
     ];
     return { members, ops, owners, state, stateRow, changes, records, removed: removed.length };
+  }
+
+  #succeed(attempt: Attempt): void {
+    this.#unsure = [];
+    this.#settle(attempt);
+    for (const pending of attempt.members) pending.resolve();
   }
 
   #settle(attempt: Attempt): void {
     this.#state = attempt.state;
     for (const { digest, change } of attempt.changes) digest.apply(change);
     for (const pending of attempt.members) this.#reader.settle(pending.ops);
-    this.#recorded.splice(0, attempt.removed);
-    for (const { draft, key } of attempt.records) this.#track(draft.trail, key);
+    this.#outbox.remove(attempt.removed);
+    for (const { draft, key } of attempt.records) this.#outbox.add(draft.trail, key);
     this.#noteAnchor();
   }
 
   async #fail(attempt: Attempt, error: SpikeError): Promise<void> {
-    for (const pending of attempt.members) this.#reader.forget(pending.ops);
-    if (error.code === 'data_invalid_input') {
+    const { members } = attempt;
+    for (const pending of members) this.#reader.forget(pending.ops);
+    if (error.code === 'data_invalid_input' && members.length > 1) {
       // One caller broke a limit of the store, which is no reason to refuse the others.
-      const [only] = attempt.members;
-      if (attempt.members.length === 1) only?.reject(error);
-      else for (const pending of attempt.members) await this.#commitMembers([pending]);
+      for (const pending of members) await this.#commitMembers([pending]);
       return;
     }
-    try {
-      if (await this.#wasCommitted(attempt)) {
-        this.#settle(attempt);
-        for (const pending of attempt.members) pending.resolve();
-        return;
-      }
-    } catch {
-      this.#unsure = attempt;
-      for (const pending of attempt.members)
-        pending.reject(storeFailed('the store failed', 'unknown', error));
+    if (error.code !== 'store_failed' || error.detail['outcome'] === 'none') {
+      for (const pending of members) pending.reject(error);
       return;
     }
-    const refusal = error.code === 'store_integrity' ? error : storeFailed('the store failed', 'none', error);
-    for (const pending of attempt.members) pending.reject(refusal);
+    const committed = await this.#findCommitted([attempt]).catch(() => undefined);
+    if (committed !== undefined) {
+      this.#succeed(attempt);
+      return;
+    }
+    this.#unsure = [...this.#unsure, attempt];
+    for (const pending of members) pending.reject(storeFailed('the store failed', 'unknown', error));
   }
 
-  /** Throws SpikeError `store_failed` while the store can't tell. */
-  async #resolveUnsure(): Promise<void> {
-    const attempt = this.#unsure;
-    if (attempt === undefined) return;
-    const committed = await this.#wasCommitted(attempt).catch((thrown: unknown) => {
-      throw storeFailed('the store failed', 'none', thrown);
-    });
-    this.#unsure = undefined;
-    if (!committed) return;
+  /** Takes over the attempt of unknown outcome that the store turns out to hold; answers whether there was one. */
+  async #settleUnsure(): Promise<boolean> {
+    if (this.#unsure.length === 0) return false;
+    const attempt = await this.#findCommitted(this.#unsure);
+    if (attempt === undefined) return false;
+    this.#unsure = [];
     this.#settle(attempt);
     for (const { draft } of attempt.records) this.#options.late?.(draft);
+    return true;
   }
 
-  async #wasCommitted(attempt: Attempt): Promise<boolean> {
-    const row = await this.#store.get('state', attempt.stateRow.key);
-    if (row?.revision === this.#state.revision) return false;
-    if (
-      row !== undefined &&
-      same(row.nonce, attempt.stateRow.nonce) &&
-      same(row.body, attempt.stateRow.body)
-    ) {
-      return true;
+  /** Throws SpikeError `store_failed` while the store can't tell, `store_integrity` when it holds what is not ours. */
+  async #findCommitted(attempts: readonly Attempt[]): Promise<Attempt | undefined> {
+    const row = await this.#store.get('state', stateKey(this.#vault)).catch((thrown: unknown) => {
+      throw storeFailed('the store failed', 'none', thrown);
+    });
+    if (row?.revision === this.#state.revision) return undefined;
+    const found = attempts.find(
+      ({ stateRow }) => row !== undefined && same(row.nonce, stateRow.nonce) && same(row.body, stateRow.body),
+    );
+    if (found === undefined) {
+      this.#broken = broken('the state record is one that this process did not write');
+      throw this.#broken;
     }
-    this.#broken = broken('the state record is one that this process did not write');
-    return false;
-  }
-
-  #track(trail: string, key: Uint8Array): void {
-    const keys = this.#outbox.get(trail);
-    if (keys === undefined) this.#outbox.set(trail, [key]);
-    else keys.push(key);
+    return found;
   }
 
   #noteAnchor(): void {

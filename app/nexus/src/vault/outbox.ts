@@ -8,9 +8,42 @@ export interface OutboxRecord extends AuditDraft {
   readonly key: Uint8Array;
 }
 
+/** Which records lie in the outbox, and which of them the audit file holds. */
+export class OutboxTracker {
+  readonly #missing = new Map<string, Uint8Array[]>();
+  /** About in the order of their places in the file. */
+  readonly #held: { readonly key: Uint8Array; readonly sequence: number }[] = [];
+
+  add(trail: string, key: Uint8Array): void {
+    const keys = this.#missing.get(trail);
+    if (keys === undefined) this.#missing.set(trail, [key]);
+    else keys.push(key);
+  }
+
+  /** The file holds this record, at this place. Trails that are not in the outbox are those of reads. */
+  hold(trail: string, sequence: number): void {
+    for (const key of this.#missing.get(trail) ?? []) this.#held.push({ key, sequence });
+    this.#missing.delete(trail);
+  }
+
+  /** Keys of records that lie in the first `syncedSize` places of the file: the next to leave the outbox. */
+  removable(syncedSize: number): readonly Uint8Array[] {
+    const next = this.#held.slice(0, mostRemoved);
+    const unsynced = next.findIndex((entry) => entry.sequence >= syncedSize);
+    return (unsynced < 0 ? next : next.slice(0, unsynced)).map(({ key }) => key);
+  }
+
+  /** The first so many that were removable are gone. */
+  remove(count: number): void {
+    this.#held.splice(0, count);
+  }
+}
+
+const mostRemoved = 1000;
 const label = 'spike/outbox';
 const format = 1;
 const pageRows = 500;
+/** In characters; a record is at most a few kilobytes in practice. */
 const longest = { trail: 256, record: 1024 * 1024 } as const;
 
 /** The records of one transaction. Their keys are its number and then their place in it, so that they list in order. */

@@ -1,3 +1,4 @@
+import { SpikeError } from '@spike/error';
 import type {
   CommitResult,
   Head,
@@ -10,15 +11,18 @@ import type {
   VerifyReport,
 } from '@spike/store';
 
+export type Fault = 'before' | 'lost' | 'after' | 'stalled';
+
 /**
- * A store whose next commits and look-ups can be made to fail, and which can be held up. `before`: nothing was written;
- * `after`: it was, and the answer is lost.
+ * A store whose next commits and look-ups can be made to fail, and which can be held up. `before`: nothing was written
+ * and the store says so; `lost`: nothing was written and nobody says so; `after`: it was, and the answer is lost; `stalled`:
+ * the answer is lost, and it is written when `release` is called.
  */
 export class FaultyStore implements Store {
   readonly kind = 'memory';
   readonly inner: Store;
   /** Taken one for each commit. */
-  readonly faults: ('before' | 'after' | 'none')[] = [];
+  readonly faults: Fault[] = [];
   /** How many of the next look-ups fail. */
   failingReads = 0;
   /** While set, commits wait for it. */
@@ -26,6 +30,7 @@ export class FaultyStore implements Store {
   /** Every transaction that was committed. */
   readonly committed: (readonly Op[])[] = [];
   refused = 0;
+  readonly #stalled: (readonly Op[])[] = [];
 
   constructor(inner: Store) {
     this.inner = inner;
@@ -50,12 +55,26 @@ export class FaultyStore implements Store {
   async commit(ops: readonly Op[]): Promise<CommitResult> {
     await this.gate;
     const fault = this.faults.shift();
-    if (fault === 'before') throw new Error('the disk is full');
+    if (fault === 'before') {
+      throw new SpikeError('store_failed', 'the disk is full', { detail: { outcome: 'none' } });
+    }
+    if (fault === 'lost') throw new Error('the disk is gone');
+    if (fault === 'stalled') {
+      this.#stalled.push(ops);
+      throw new SpikeError('store_failed', 'the disk does not answer', { detail: { outcome: 'unknown' } });
+    }
     const result = await this.inner.commit(ops);
     if (result.ok) this.committed.push(ops);
     else this.refused++;
     if (fault === 'after') throw new Error('the answer is lost');
     return result;
+  }
+
+  /** The disk goes on with what it was asked for. */
+  async release(): Promise<void> {
+    for (const ops of this.#stalled.splice(0)) {
+      if ((await this.inner.commit(ops)).ok) this.committed.push(ops);
+    }
   }
 
   health(): Promise<StoreHealth> {
