@@ -32,6 +32,7 @@ const checkEveryMs = 1_000;
 export class Issuer implements WorkloadHandler {
   readonly #options: IssuerOptions;
   readonly #bundles: X509BundleSet;
+  readonly #denied = new WeakSet<Socket>();
   #streams = 0;
 
   constructor(options: IssuerOptions) {
@@ -99,7 +100,9 @@ export class Issuer implements WorkloadHandler {
     if (entries.usesDigest && !withDigest) return this.#entitled(peer);
     const entitled = entitle(entries.inForce(), attestation);
     if (entitled.length > 0) return { entries: entitled, pid: attestation.pid };
-    log.info('svid.denied', { pid: attestation.pid, uid: attestation.uid });
+    // Once a connection: workloads that wait for their entry ask again every second.
+    if (!this.#denied.has(peer)) log.info('svid.denied', { pid: attestation.pid, uid: attestation.uid });
+    this.#denied.add(peer);
     throw new SpiffeError('permission_denied', 'no registration entry matches this process');
   }
 }
