@@ -182,12 +182,13 @@ class Outcome {
   }
 
   checkEnd(): void {
-    if (this.#head === undefined)
+    if (this.#head === undefined) {
       throw new SpiffeError('connection_failed', 'the server ended the call without an answer');
+    }
     if (this.#trailer === undefined) this.checkHead();
     const failure = this.status();
     if (failure !== undefined) throw failure;
-    if (this.#trailer === undefined && this.#head['grpc-status'] === undefined) {
+    if ((this.#trailer ?? this.#head)['grpc-status'] === undefined) {
       throw new SpiffeError('connection_failed', 'the server broke the call off');
     }
   }

@@ -135,7 +135,7 @@ export class ServerCall implements Disposable {
   refuse(status: number): void {
     if (this.#stream.destroyed) return;
     this.#stream.respond({ ':status': status }, { endStream: true });
-    this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    this.#drain();
   }
 
   /** Lets go of the timers and tells whoever still works for this call that it is over. */
@@ -157,10 +157,16 @@ export class ServerCall implements Disposable {
       });
       stream.end();
     }
-    if (!stream.readableEnded) {
-      // RFC 9113, 8.1: what is left of the request is of no interest, and must not hold the stream open.
-      stream.resume();
-      stream.close(constants.NGHTTP2_NO_ERROR);
-    }
+    this.#drain();
+  }
+
+  /** What is left of a request that was answered is read and thrown away, but not for ever. */
+  #drain(): void {
+    const stream = this.#stream;
+    if (stream.readableEnded || stream.destroyed) return;
+    stream.resume();
+    // Not at once: nghttp2 would drop the answer that is still in its queue.
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), this.#limit.requestMs).unref();
+    stream.once('close', () => clearTimeout(timer));
   }
 }
