@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createKeyId, createSerialNumber, writeName, writeSignedPart } from '../ca/draft.ts';
 import {
   writeAuthorityKeyId,
@@ -43,6 +43,8 @@ export interface TestCertificateOptions {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly key?: KeyType;
+  /** Takes this key, public half included, instead of a new one. */
+  readonly privateKey?: KeyObject;
   /** Signs with this scheme instead of the usual one of the issuer's key. */
   readonly signature?: SignatureType;
   /** Names this scheme outside of the signed part, where the two must agree. */
@@ -72,7 +74,8 @@ export class TestCertificate {
     isAuthority: boolean,
     issuer: TestCertificate | undefined,
   ) {
-    const { privateKey, publicKey } = generateKey(options.key ?? 'p256');
+    const privateKey = options.privateKey ?? generateKey(options.key ?? 'p256').privateKey;
+    const publicKey = createPublicKey(privateKey);
     this.privateKey = privateKey;
     this.#publicKeyInfo = new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }));
     this.#subject = toName(options.subject ?? (isAuthority ? `authority ${createSerialHex()}` : 'workload'));

@@ -21,7 +21,8 @@ export class X509Bundle {
 
   /** An authority that is listed twice is kept once. Throws SpiffeError `bundle_invalid` for more than 256. */
   static of(trustDomain: TrustDomain, authorities: readonly Certificate[]): X509Bundle {
-    const unique = authorities.filter((one, i) => authorities.findIndex((other) => other.equals(one)) === i);
+    const byBytes = new Map(authorities.map((one) => [Buffer.from(one.der).toString('latin1'), one]));
+    const unique = [...byBytes.values()];
     if (unique.length > mostAuthorities) {
       throw new SpiffeError('bundle_invalid', `a bundle has more than ${mostAuthorities} authorities`);
     }
