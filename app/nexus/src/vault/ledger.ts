@@ -3,21 +3,17 @@ import type { ListOptions, Op, Row, Store, Table } from '@spike/store';
 
 import { checkAnchors, encodeAnchor, type Anchor, type AnchorKeys } from './anchor.ts';
 import type { AnchorFile } from './anchor-file.ts';
+import { prepareAttempt, type Attempt } from './attempt.ts';
 import { admit, sizeOf, takeBatch, type Pending } from './batch.ts';
-import { parseHead } from './head.ts';
-import { hashHead, watchedTables, type OpenInstance } from './instance.ts';
+import { watchedTables, type OpenInstance } from './instance.ts';
 import { broken } from './integrity.ts';
-import { outboxOps, OutboxTracker, readOutbox, type OutboxRecord } from './outbox.ts';
-import type { AuditDraft, Ledger, Vault } from './port.ts';
+import { OutboxTracker, readOutbox, type OutboxRecord } from './outbox.ts';
+import type { AuditDraft, AuditPosition, Ledger, Vault } from './port.ts';
 import { RowReader, toStoreError } from './row-reader.ts';
-import { openState, sealState, stateKey, type State, type TableState } from './state.ts';
-import { TableDigest, type DigestChange } from './table-digest.ts';
+import { openState, stateKey, type State } from './state.ts';
+import { TableDigest } from './table-digest.ts';
 
-/** How far the audit file is synced to disk; both change together. */
-export interface AuditPosition {
-  readonly syncedSize: number;
-  readonly syncedRoot: Uint8Array;
-}
+export type { AuditPosition } from './port.ts';
 
 export interface LedgerOptions {
   /** Its owner keeps it, and disposes it after the ledger. */
@@ -34,20 +30,6 @@ export interface LedgerOptions {
   readonly cacheBytes?: number;
   /** Told of the record of a transaction that was answered with an unknown outcome and turns out to be committed: the audit file still needs it. */
   readonly late?: (draft: AuditDraft) => void;
-}
-
-/** One try to commit a batch. */
-interface Attempt {
-  readonly members: readonly Pending[];
-  readonly ops: readonly Op[];
-  /** For each operation the one whose it is; none for the ledger's own. */
-  readonly owners: readonly (Pending | undefined)[];
-  readonly state: State;
-  readonly stateRow: Row;
-  readonly changes: readonly { readonly digest: TableDigest; readonly change: DigestChange }[];
-  readonly records: readonly { readonly draft: AuditDraft; readonly key: Uint8Array }[];
-  /** How many of the records that the file holds leave the outbox. */
-  readonly removed: number;
 }
 
 const longestRecord = 1024 * 1024;
@@ -247,41 +229,13 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   }
 
   #prepare(members: readonly Pending[]): Attempt {
-    const revision = this.#state.revision + 1;
-    const memberOps = members.flatMap((pending) => pending.ops);
-    const owners: (Pending | undefined)[] = members.flatMap((pending) => pending.ops.map(() => pending));
-    const drafts = members.map((pending) => pending.record).filter((draft) => draft !== undefined);
-    const outbox = outboxOps(this.#vault, revision, drafts);
-    const records = outbox.flatMap((op, i) => {
-      const draft = drafts[i];
-      return draft === undefined || op.kind !== 'put' ? [] : [{ draft, key: op.row.key }];
+    return prepareAttempt(members, {
+      vault: this.#vault,
+      state: this.#state,
+      digests: this.#digests,
+      outbox: this.#outbox,
+      audit: this.#options.audit,
     });
-    // One read, so that size and root belong together.
-    const { syncedSize: auditSize, syncedRoot } = this.#options.audit;
-    const removed = this.#outbox.removable(auditSize);
-    const changes = this.#digests.map((digest) => ({ digest, change: digest.after(memberOps) }));
-    const head = memberOps.findLast((op) => op.kind === 'head');
-    const state: State = {
-      ...this.#state,
-      revision,
-      tables: withChanges(
-        this.#state.tables,
-        changes.map(({ change }) => change.state),
-      ),
-      ...(head === undefined
-        ? {}
-        : { head: hashHead(head.bytes), keyringEpoch: parseHead(head.bytes).keyringEpoch }),
-      auditSize,
-      auditRoot: Uint8Array.from(syncedRoot),
-    };
-    const stateRow = sealState(this.#vault, state);
-    const ops: Op[] = [
-      ...memberOps,
-      ...outbox,
-      ...removed.map((key): Op => ({ kind: 'delete', table: 'outbox', key, expect: 'any' })),
-      { kind: 'put', table: 'state', row: stateRow, expect: { revision: this.#state.revision } },
-    ];
-    return { members, ops, owners, state, stateRow, changes, records, removed: removed.length };
   }
 
   #succeed(attempt: Attempt): void {
@@ -350,12 +304,6 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   #noteAnchor(): void {
     this.#options.anchorFile?.note(() => encodeAnchor(this.anchor()));
   }
-}
-
-/** Tables that this release doesn't know stay as they are. */
-function withChanges(before: readonly TableState[], now: readonly TableState[]): TableState[] {
-  const known = new Set(now.map((entry) => entry.table));
-  return [...before.filter((entry) => !known.has(entry.table)), ...now];
 }
 
 function conflict(): SpikeError {

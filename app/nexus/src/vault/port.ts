@@ -43,6 +43,12 @@ export interface AuditDraft {
   readonly record: string;
 }
 
+/** How far the audit file is synced to disk; both change together. */
+export interface AuditPosition {
+  readonly syncedSize: number;
+  readonly syncedRoot: Uint8Array;
+}
+
 /** The store as services see it: cached reads, and writes that are durable together with their audit record. */
 export interface Ledger {
   /** Number of the last transaction that was acknowledged. */
