@@ -64,7 +64,8 @@ class Dispatcher<T extends Table> {
     this.#authority = new Authority(options.roles, options.policies);
     for (const [name, route] of Object.entries(options.table)) {
       // The one place where a handler loses the types of its route: both come from the same key of the table.
-      const handle = Reflect.get(options.handlers, name) as AnyHandler;
+      const handler: unknown = Reflect.get(options.handlers, name);
+      const handle = handler as AnyHandler;
       this.#entries.set(`${route.path}?${route.action}`, { route, handle });
     }
   }

@@ -16,7 +16,7 @@ export const putPolicy = route({
   limits: small,
   audit: 'policy.put',
   subject: 'name',
-  repeatable: true,
+  repeatable: false,
   unknownFields: 'ignore',
   request: z.object({
     name,

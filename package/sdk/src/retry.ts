@@ -1,0 +1,43 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { SpikeError, toSpikeError } from '@spike/error';
+
+const firstDelayMs = 50;
+const longestDelayMs = 1000;
+
+/** Refused before anything was done, so asking again repeats nothing. */
+const refusedEarly: ReadonlySet<string> = new Set(['state_not_ready', 'limit_exceeded']);
+
+/** Whether a failed request may be sent again: nothing was done by it, or doing it twice is doing it once. */
+export function mayRetry(error: SpikeError, repeatable: boolean): boolean {
+  if (refusedEarly.has(error.code)) return true;
+  if (error.code !== 'net_peer_connection' && error.code !== 'net_timeout') {
+    return repeatable && error.row.retry;
+  }
+  // A server that is there and is not the right one will not become it.
+  if (error.detail['refused'] === true) return false;
+  return repeatable || error.detail['sent'] === false;
+}
+
+/** Calls until it succeeds, fails for good, or the deadline leaves no room for another try. */
+export async function callWithRetry<T>(
+  call: (remainingMs: number) => Promise<T>,
+  options: {
+    readonly deadlineMs: number;
+    readonly repeatable: boolean;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<T> {
+  const until = performance.now() + options.deadlineMs;
+  for (let waitMs = firstDelayMs; ; waitMs = Math.min(2 * waitMs, longestDelayMs)) {
+    const remainingMs = until - performance.now();
+    try {
+      return await call(Math.max(1, remainingMs));
+    } catch (thrown) {
+      options.signal?.throwIfAborted();
+      const error = toSpikeError(thrown);
+      const pauseMs = waitMs * (0.5 + Math.random() / 2);
+      if (!mayRetry(error, options.repeatable) || performance.now() + pauseMs >= until) throw error;
+      await delay(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
+    }
+  }
+}
