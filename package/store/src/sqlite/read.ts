@@ -30,7 +30,8 @@ const beyond = new Uint8Array(maxKeyBytes + 1).fill(0xff);
 /** The half-open range of keys that start with `prefix` and sort behind `after`. */
 export function rangeOf(prefix: Uint8Array, after: Uint8Array | undefined): [Uint8Array, Uint8Array] {
   const last = prefix.findLastIndex((byte) => byte !== 0xff);
-  const to = last < 0 ? beyond : prefix.slice(0, last + 1);
+  // A copy: `slice` of a Buffer is a view of it.
+  const to = last < 0 ? beyond : Uint8Array.from(prefix.subarray(0, last + 1));
   if (last >= 0) to[last] = (prefix[last] ?? 0) + 1;
   if (after === undefined || Buffer.compare(after, prefix) < 0) return [prefix, to];
   // The next key in byte order is this one and a zero byte.
