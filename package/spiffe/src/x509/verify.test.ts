@@ -264,4 +264,8 @@ test('only the verifier makes a verified peer', () => {
   assert.equal(verifyX509Svid([peer.leaf, ...peer.intermediates], bundles).id.equals(peer.id), true);
   // @ts-expect-error the constructor is private
   assert.ok(() => new VerifiedPeer(peer.id, [], [peer.leaf]));
+  const { id, leaf, intermediates, notAfter, authority } = peer;
+  // @ts-expect-error what looks like one is none
+  const alike: VerifiedPeer = { id, leaf, intermediates, notAfter, authority };
+  assert.equal(alike instanceof VerifiedPeer, false);
 });
