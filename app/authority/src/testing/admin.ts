@@ -1,15 +1,24 @@
-// A process that is not the launcher asks for something. Arguments: ADMIN-SOCKET METHOD JSON. Prints OK or the code.
+// A process that is not the launcher asks. Arguments: ADMIN-SOCKET CALLS, a JSON array. Prints what became of each, as one.
 import { toSpikeError } from '@spike/error';
 import { AuthorityClient } from '@spike/registry';
+import type { StrangerCall } from './authority.ts';
 
-const [socketPath = '', method = '', argument = '{}'] = process.argv.slice(2);
+const [socketPath = '', text = '[]'] = process.argv.slice(2);
 const client = new AuthorityClient({ socketPath });
-try {
-  if (method === 'createEntry') await client.createEntry(JSON.parse(argument));
-  else if (method === 'registerSelf') await client.registerPart({ pid: process.pid, part: argument });
-  else if (method === 'registerPart') await client.registerPart(JSON.parse(argument));
-  else throw new TypeError(method);
-  process.stdout.write('OK');
-} catch (error) {
-  process.stdout.write(toSpikeError(error).code);
+const calls: readonly StrangerCall[] = JSON.parse(text);
+
+async function ask(call: StrangerCall): Promise<unknown> {
+  if ('spiffeId' in call) return client.createEntry(call);
+  return client.registerPart({ pid: call.pid ?? process.pid, part: call.part });
 }
+
+const outcomes: string[] = [];
+for (const call of calls) {
+  outcomes.push(
+    await ask(call).then(
+      () => 'OK',
+      (error: unknown) => toSpikeError(error).code,
+    ),
+  );
+}
+process.stdout.write(JSON.stringify(outcomes));

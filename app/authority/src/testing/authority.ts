@@ -11,9 +11,16 @@ const timeoutMs = 10_000;
 const run = promisify(execFile);
 const node = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
 
+const main = join(import.meta.dirname, '..', 'main.ts');
+
 export function fixture(name: 'workload' | 'run' | 'admin'): string {
   return join(import.meta.dirname, `${name}.ts`);
 }
+
+/** An entry to create, or a part to register; without a pid the stranger itself. */
+export type StrangerCall =
+  | { readonly spiffeId: string; readonly selectors?: readonly string[] }
+  | { readonly part: string; readonly pid?: number };
 
 /** What a workload printed. */
 export interface Told {
@@ -69,7 +76,6 @@ export class TestAuthority implements AsyncDisposable {
   }
 
   spawnAuthority(): ChildProcess {
-    const main = join(import.meta.dirname, '..', 'main.ts');
     const places = ['--state', join(this.directory, 'state'), '--socket', this.socket];
     const child = spawn(
       node[0],
@@ -79,6 +85,21 @@ export class TestAuthority implements AsyncDisposable {
     this.#children.add(child);
     createInterface({ input: child.stderr }).on('line', (line) => this.log.push(line));
     return child;
+  }
+
+  /** A launcher that is not the test, so that it can be killed; its authority keeps no pipe to it but its output. */
+  async startUnderParent(): Promise<{ readonly child: ChildProcess; readonly pid: number }> {
+    const places = ['--state', join(this.directory, 'b'), '--socket', join(this.directory, 'b1', 's')];
+    const args = [node[1], main, ...places, '--admin-socket', join(this.directory, 'b2', 's')];
+    const source =
+      `const { spawn } = require('node:child_process');` +
+      `spawn(process.execPath, ${JSON.stringify(args)}, { env: {}, stdio: ['ignore', 'inherit', 'ignore'] });`;
+    const child = spawn(node[0], ['--eval', source], { env: {}, stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#children.add(child);
+    const lines = createInterface({ input: child.stdout });
+    const [line] = await once(lines, 'line', { signal: AbortSignal.timeout(timeoutMs) });
+    const { pid }: { pid: number } = JSON.parse(String(line));
+    return { child, pid };
   }
 
   async kill(signal: NodeJS.Signals): Promise<number | null> {
@@ -107,9 +128,10 @@ export class TestAuthority implements AsyncDisposable {
   }
 
   /** Lets a process that is not the launcher ask. */
-  async askAsStranger(method: string, argument: string): Promise<string> {
-    const args = [node[1], fixture('admin'), this.adminSocket, method, argument];
-    return (await run(node[0], args, { timeout: timeoutMs })).stdout;
+  async askAsStranger(...calls: readonly StrangerCall[]): Promise<readonly string[]> {
+    const args = [node[1], fixture('admin'), this.adminSocket, JSON.stringify(calls)];
+    const outcomes: readonly string[] = JSON.parse((await run(node[0], args, { timeout: timeoutMs })).stdout);
+    return outcomes;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
