@@ -17,3 +17,16 @@ export type { WorkloadTiming } from './workload/timing.ts';
 export type { WatchEvent } from './workload/watch.ts';
 export { WorkloadServer, type WorkloadHandler, type WorkloadServerOptions } from './workload/server.ts';
 export { X509Source, type X509SourceOptions } from './workload/x509-source.ts';
+export {
+  authorizeAny,
+  authorizeBelow,
+  authorizeEither,
+  authorizeId,
+  authorizeMemberOf,
+  authorizeOneOf,
+  type Authorizer,
+} from './tls/authorizer.ts';
+export { openServer, type TlsServer } from './tls/server.ts';
+export type { Refusal, RequestHandler, ServerLimits, ServerOptions } from './tls/server-option.ts';
+export { isUnsent, openPool, type TlsPool } from './tls/pool.ts';
+export type { PoolOptions, PoolRequest, PoolResponse } from './tls/pool-option.ts';

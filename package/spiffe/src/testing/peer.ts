@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { connect, type ConnectionOptions } from 'node:tls';
 
 /** A key and a certificate chain as any TLS program has them, hostile ones included. */
 export interface TlsCredential {
@@ -15,7 +14,7 @@ export interface TlsCredential {
 export async function knock(
   address: { readonly host: string; readonly port: number },
   options: ConnectionOptions,
-): Promise<{ readonly status: string; readonly error: string; readonly socket: TLSSocket }> {
+): Promise<{ readonly status: string; readonly error: string; readonly resumed: boolean }> {
   const socket = connect({
     ...address,
     rejectUnauthorized: false,
@@ -24,6 +23,10 @@ export async function knock(
   });
   let text = '';
   let error = '';
+  let resumed = false;
+  socket.on('secureConnect', () => {
+    resumed = socket.isSessionReused();
+  });
   socket.on('data', (part: Buffer) => {
     text += part.toString('latin1');
     if (text.includes('\r\n')) socket.end();
@@ -32,8 +35,8 @@ export async function knock(
     error = reason.code ?? reason.message;
   });
   socket.write('GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
-  await once(socket, 'close');
-  return { status: text.split('\r\n')[0] ?? '', error, socket };
+  await new Promise((resolve) => socket.once('close', resolve));
+  return { status: text.split('\r\n')[0] ?? '', error, resumed };
 }
 
 /** Opens a TCP connection that will not speak TLS by itself; resolves with how long it lived when the far side ends it. */
@@ -51,7 +54,7 @@ export async function lingerOn(
   }, everyMs);
   socket.on('error', () => {});
   socket.resume();
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
   clearInterval(timer);
   return performance.now() - started;
 }

@@ -62,7 +62,7 @@ export class StaticSource implements IdentitySource {
   }
 
   #tell(change: IdentityChange): void {
-    for (const listener of [...this.#listeners]) listener(change);
+    for (const listener of this.#listeners) listener(change);
   }
 }
 

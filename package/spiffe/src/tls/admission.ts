@@ -1,6 +1,5 @@
 import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { resetSocket } from './connection.ts';
 
 /**
  * The connections that have not proved yet who they are. Each has a deadline for its whole handshake (Node's
@@ -41,7 +40,7 @@ export class Admission {
   }
 
   resetAll(): void {
-    for (const { raw } of this.#pending.values()) resetSocket(raw);
+    for (const { raw } of this.#pending.values()) raw.resetAndDestroy();
   }
 
   #admit(raw: Socket): void {
@@ -72,7 +71,7 @@ export class Admission {
     clearTimeout(entry.timer);
     this.#pending.delete(key);
     this.#onCut(entry.raw, why);
-    resetSocket(entry.raw);
+    entry.raw.resetAndDestroy();
   }
 }
 

@@ -23,11 +23,13 @@ export async function connectVerified<T>(
   const where = `${target.host}:${target.port}`;
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   let socket: TLSSocket | undefined;
+  let accepted = false;
   const raw = connectTcp({ host: target.host, port: target.port, noDelay: true });
   const fail = (error: unknown): void => {
+    if (accepted) return;
     reject(explain(error, socket, where));
-    socket?.destroy();
-    raw.destroy();
+    // Never both: see VerifiedConnection.reset.
+    (socket ?? raw).destroy();
   };
   const abort = (): void => fail(signal.reason);
   const close = (): void => fail(new SpiffeError('connection_failed', `${where} ended the connection`));
@@ -37,11 +39,16 @@ export async function connectVerified<T>(
   raw.once('close', close);
   raw.once('connect', () => {
     socket = startTls(raw, target, context);
-    socket.once('error', fail);
+    socket.on('error', fail);
     socket.once('close', close);
     socket.once('secureConnect', () => {
       try {
-        if (socket !== undefined) resolve(accept(socket, raw));
+        if (socket === undefined) return;
+        const result = accept(socket, raw);
+        // From here on it belongs to whoever accepted it, and what happens to it is for them to see.
+        accepted = true;
+        // What waits for this must not run inside OpenSSL's handshake callback, where a reset crashes Node.
+        setImmediate(() => resolve(result));
       } catch (error) {
         fail(error);
       }

@@ -12,8 +12,8 @@ const maxTimerMs = 60_000;
 /** What the two ends do differently when a connection grows old. */
 export interface ConnectionRole {
   readonly finishAt: (life: ConnectionLife) => number;
-  /** Ends the connection as soon as nothing is under way on it. May be called before the constructor returns. */
-  readonly finish: (connection: VerifiedConnection) => void;
+  /** Ends the connection as soon as nothing is under way on it. */
+  readonly finish: () => void;
 }
 
 /** A verified connection and the clock that ends it. It owns both sockets; `onClose` runs once, however it ends. */
@@ -44,7 +44,7 @@ export class VerifiedConnection {
       clearTimeout(this.#timer);
       options.onClose();
     });
-    this.#arm();
+    this.#schedule(Date.now());
   }
 
   get peer(): VerifiedPeer {
@@ -57,7 +57,12 @@ export class VerifiedConnection {
 
   /** Whether new requests have to go elsewhere. */
   isRetired(now: number): boolean {
-    return now >= this.#life.retireAt || this.socket.destroyed;
+    return now >= this.#life.retireAt || !this.isOpen;
+  }
+
+  /** False from the reset on, although the TLS socket hears of it a turn later. */
+  get isOpen(): boolean {
+    return !this.#raw.destroyed && !this.socket.destroyed;
   }
 
   isExpired(now: number): boolean {
@@ -73,7 +78,7 @@ export class VerifiedConnection {
       return;
     }
     this.#life = measureLife(this.#own, this.#peer);
-    this.#arm();
+    this.#schedule(Date.now());
   }
 
   /** Ends it in good order: everything written is delivered first. */
@@ -81,28 +86,30 @@ export class VerifiedConnection {
     this.socket.end(() => this.socket.destroy());
   }
 
-  /** Ends it at once: what was not delivered yet is dropped, by an RST where the kernel grants one. */
+  /**
+   * Ends it at once, with an RST: what the peer has not received yet is dropped, which a FIN would still deliver.
+   * TLSSocket has no reset, so it is the TCP socket below that gets it, and takes the TLS one with it when it closes.
+   * To destroy that one too, in the same turn, has been seen to crash Node 26.10 during a handshake.
+   */
   reset(): void {
-    resetSocket(this.#raw, this.socket);
+    if (!this.#raw.destroyed) this.#raw.resetAndDestroy();
   }
 
-  #arm(): void {
-    clearTimeout(this.#timer);
+  #tick(): void {
     const now = Date.now();
     if (this.isExpired(now)) {
       this.reset();
       return;
     }
+    if (now >= this.#role.finishAt(this.#life)) this.#role.finish();
+    this.#schedule(now);
+  }
+
+  #schedule(now: number): void {
+    clearTimeout(this.#timer);
     const finishAt = this.#role.finishAt(this.#life);
-    if (now >= finishAt) this.#role.finish(this);
     const next = now < finishAt ? finishAt : this.#life.expireAt;
     const wait = Math.min(maxTimerMs, Math.max(1, Math.ceil(next - now)));
-    this.#timer = setTimeout(() => this.#arm(), wait).unref();
+    this.#timer = setTimeout(() => this.#tick(), wait).unref();
   }
-}
-
-/** TLSSocket has no reset of its own: the TCP socket below it does. */
-export function resetSocket(raw: Socket, socket?: TLSSocket): void {
-  if (!raw.destroyed) raw.resetAndDestroy();
-  socket?.destroy();
 }

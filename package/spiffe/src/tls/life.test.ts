@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:tls';
 import { once } from 'node:events';
-import { Stage } from '../testing/stage.ts';
+import { Stage, limits } from '../testing/stage.ts';
 import { verifyX509Svid } from '../x509/verify.ts';
 import { measureLife } from './life.ts';
 
@@ -41,12 +41,16 @@ void test('a life is the shorter of both, whichever ends or began first', async 
 
 void test('a client leaves a connection at 90 %, and the next request takes a new one', async (context) => {
   const ports: (number | undefined)[] = [];
-  await using stage = await Stage.open({
-    handler: (request, response) => {
-      ports.push(request.socket.remotePort);
-      response.end();
+  await using stage = await Stage.open(
+    {
+      handler: (request, response) => {
+        ports.push(request.socket.remotePort);
+        response.end();
+      },
+      limits: { ...limits, idleMs: 100 * minute },
     },
-  });
+    { idleMs: 100 * minute },
+  );
   const tick = holdClock(context);
   const svid = stage.domain.issue('/workload', { lifetimeMs: 60 * minute });
   stage.clientSource.set(svid, stage.domain.bundles);
@@ -99,7 +103,7 @@ void test('a server says Connection: close from 90 %, closes what idles at 95 %,
   tick(at(0.91));
   assert.match(await asking.ask('/'), /Connection: close/i);
   await asking.closed;
-  assert.equal(stage.server.connections, 2);
+  await settle(() => stage.server.connections === 2);
   tick(at(0.96));
   await idle.closed;
   await settle(() => stage.server.connections === 1);

@@ -47,8 +47,8 @@ export class PoolConnection {
       role: {
         // A client stops before its server does, so that no request crosses a close.
         finishAt: (life) => life.retireAt,
-        finish: (connection) => {
-          if (!this.#busy) connection.end();
+        finish: () => {
+          if (!this.#busy) this.verified.end();
         },
       },
     });

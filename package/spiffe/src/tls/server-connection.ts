@@ -22,9 +22,12 @@ export class ServerConnection {
       ...options,
       role: {
         finishAt: (life) => life.closeIdleAt,
-        // One that was opened late has its first request to come, and the deadline for headers if it has none.
+        // After the loop has read what arrived meanwhile: a request that is here already must not meet a close.
         finish: () => {
-          if (this.#response !== undefined) this.finish();
+          setImmediate(() => {
+            // One that was opened late has its first request to come, and the deadline for headers if it has none.
+            if (this.#response !== undefined) this.finish();
+          });
         },
       },
     });
@@ -38,6 +41,8 @@ export class ServerConnection {
     draining: boolean,
   ): void {
     const now = Date.now();
+    // A request may come out of bytes that were read before the connection was cut.
+    if (!this.verified.isOpen) return;
     if (this.verified.isExpired(now)) {
       this.verified.reset();
       return;

@@ -6,7 +6,6 @@ import { SpiffeError } from '../error.ts';
 import type { IdentityChange, IdentitySource } from '../source.ts';
 import type { VerifiedPeer } from '../x509/verify.ts';
 import { Admission } from './admission.ts';
-import { resetSocket } from './connection.ts';
 import { buildSecureOptions } from './material.ts';
 import { verifyPeer } from './peer.ts';
 import { explainRefusal, refusalOf } from './refusal.ts';
@@ -55,7 +54,9 @@ export class TlsServer implements AsyncDisposable {
     // Before node:https attaches its HTTP parser to the socket.
     this.#https.prependListener('secureConnection', (socket: TLSSocket) => this.#admit(socket));
     this.#https.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-      this.#refuse(explainRefusal(error, socket));
+      const refusal = explainRefusal(error, socket);
+      // It went away, or was cut and reported then: nobody was refused.
+      if (refusal.code !== 'connection_failed') this.#refuse(refusal);
     });
     this.#https.on('drop', (data?: { remoteAddress?: string }) => this.#refuse(refusalOf('full', data)));
     this.#subscription = options.source.subscribe((change) => this.#follow(change));
@@ -115,6 +116,10 @@ export class TlsServer implements AsyncDisposable {
     const timer = setTimeout(() => this.resetAll(), deadlineMs);
     await this.#closed;
     clearTimeout(timer);
+    // The TLS sockets hear a little later than the TCP sockets below them.
+    await Promise.all(
+      [...this.#live.keys()].map((socket) => new Promise((resolve) => socket.once('close', resolve))),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -170,7 +175,7 @@ export class TlsServer implements AsyncDisposable {
       this.#live.set(socket, connection);
     } catch (error) {
       this.#refuse(explainRefusal(error, socket));
-      resetSocket(raw, socket);
+      socket.destroy();
     }
   }
 
@@ -204,7 +209,8 @@ function createHttpsServer(options: ServerOptions): Server {
     // Said here and not left out, because NODE_TLS_REJECT_UNAUTHORIZED=0 would fill the gap.
     rejectUnauthorized: true,
     ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: limits.handshakeMs,
+    // Admission is the one to cut; this only stands behind it.
+    handshakeTimeout: 2 * limits.handshakeMs,
     headersTimeout: limits.headerMs,
     requestTimeout: Math.max(limits.headerMs, limits.requestMs),
     keepAliveTimeout: limits.idleMs,
