@@ -142,7 +142,7 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
   /** B1: answers the hash when the Keepers hold shares of the key that the proof was made with, and makes the instance. */
   async verifyBootstrap(
     proof: BootstrapProof,
-    record: AuditDraft | undefined,
+    record: (() => AuditDraft) | undefined,
     signal: AbortSignal,
   ): Promise<string> {
     return await this.#exclusive(async () => {
@@ -274,7 +274,7 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
 
   async #createInstance(
     proof: BootstrapProof,
-    record: AuditDraft | undefined,
+    record: (() => AuditDraft) | undefined,
     signal: AbortSignal,
   ): Promise<string> {
     const { keepers, threshold, count, log } = this.#options;
@@ -306,7 +306,7 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
     id: string,
     keeper: { polynomial: Polynomial; count: number },
     recovery: { polynomial: Polynomial; count: number },
-    record: AuditDraft | undefined,
+    record: (() => AuditDraft) | undefined,
   ): Promise<void> {
     const { store, audit } = this.#options;
     const { instance, ops } = createInstance({
@@ -315,7 +315,7 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
       keeper,
       recovery,
       audit: audit(),
-      ...(record === undefined ? {} : { record }),
+      ...(record === undefined ? {} : { record: record() }),
     });
     const committed = await store.commit(ops);
     if (!committed.ok) {

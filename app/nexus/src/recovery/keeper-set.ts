@@ -16,9 +16,12 @@ export interface FetchedShare {
   readonly origin: ShareOrigin | undefined;
 }
 
-export interface SlotReport extends Partial<ShareOrigin> {
+export interface SlotReport {
   readonly held: boolean;
-  readonly digest?: string;
+  readonly instance?: string | undefined;
+  readonly generation?: number | undefined;
+  readonly id?: number | undefined;
+  readonly digest?: string | undefined;
 }
 
 /** One Keeper as Nexus sees it. Each call has its own deadline below that of the signal. */

@@ -1,0 +1,30 @@
+import { EnvironmentReader, type Environment, type ListenAddress } from '@spike/config';
+
+export interface KeeperConfig {
+  readonly endpoint: string;
+  readonly listen: ListenAddress;
+  readonly trustRoots: {
+    readonly nexus: readonly string[];
+    readonly keeper: readonly string[];
+    readonly bootstrap: readonly string[];
+  };
+  /** X25519 besides X25519MLKEM768, for older peers. */
+  readonly classical: boolean;
+}
+
+/** A Keeper knows nobody: all it is told is where to listen and whose Nexus and Bootstrap it believes. Throws `config_invalid`. */
+export function parseConfig(env: Environment): KeeperConfig {
+  const read = new EnvironmentReader(env);
+  const config: KeeperConfig = {
+    endpoint: read.text('SPIFFE_ENDPOINT_SOCKET'),
+    listen: read.listen('SPIKE_KEEPER_TLS_PORT'),
+    trustRoots: {
+      nexus: read.trustRoots('SPIKE_TRUST_ROOT_NEXUS'),
+      keeper: read.trustRoots('SPIKE_TRUST_ROOT_KEEPER'),
+      bootstrap: read.trustRoots('SPIKE_TRUST_ROOT_BOOTSTRAP'),
+    },
+    classical: read.flag('SPIKE_TLS_CLASSICAL'),
+  };
+  read.finish();
+  return Object.freeze(config);
+}
