@@ -80,9 +80,8 @@ test('what a stalled disk writes after all is taken over, and what it no longer 
     }
     assert.equal(await ledger.get('policy', vault.key('policy', ['t', 'p'])), undefined);
     if (order === 'before the next') await store.release();
-    if (order === 'with the next') store.gate = store.release();
+    if (order === 'with the next') store.beforeNext = () => store.release();
     await ledger.commit([put(vault, 'a', 2, { revision: 1 })]);
-    store.gate = undefined;
     if (order === 'behind the next') await store.release();
     const applied = order !== 'behind the next';
     assert.deepEqual(
@@ -94,7 +93,11 @@ test('what a stalled disk writes after all is taken over, and what it no longer 
       applied ? 1 : undefined,
     );
     assert.equal(ledger.revision, applied ? 4 : 3);
+    // Nothing is in doubt any more, so nothing has to be asked.
+    store.failingReads = 1;
     await ledger.commit([put(vault, 'a', 3, { revision: 2 })]);
+    assert.equal(store.failingReads, 1);
+    store.failingReads = 0;
     const again = await openTestLedger({ ...made, store });
     assert.deepEqual(
       again.pendingOutbox().map((record) => record.trail),
@@ -136,4 +139,16 @@ test('keys that are wiped while a write waits refuse it, and nothing is written'
   instance[Symbol.dispose]();
   await assert.rejects(ledger.commit([op]), hasCode('state_not_ready'));
   assert.equal(store.committed.length, 0);
+});
+
+test('a caller who conflicts with what somebody else wrote reads that next', async () => {
+  const { ledger, vault, store } = await openFixture();
+  await ledger.commit([put(vault, 'a', 1, 'absent')]);
+  await ledger.get('secret', keyOf(vault, 'a'));
+  await store.inner.commit([put(vault, 'a', 5, 'any')]);
+  await assert.rejects(
+    ledger.commit([put(vault, 'a', 2, { revision: 1 })]),
+    hasCode('entity_version_conflict'),
+  );
+  assert.equal((await ledger.get('secret', keyOf(vault, 'a')))?.revision, 5);
 });

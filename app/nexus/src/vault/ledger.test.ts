@@ -163,6 +163,19 @@ test('records leave the outbox when the file is synced behind them, and not befo
   assert.deepEqual(await trails(), ['t2']);
   await ledger.commit([put(vault, 'y', 1, 'absent')]);
   assert.deepEqual(await trails(), []);
+  await ledger.commit([put(vault, 'z', 1, 'absent')]);
+  assert.ok(store.committed.at(-1)?.every((op) => op.kind === 'put'));
+});
+
+test('a request that wrote twice has two records in the outbox, and both leave it', async () => {
+  const { ledger, vault, store, audit } = await openFixture();
+  await ledger.commit([put(vault, 'a', 1, 'absent')], draft('t1'));
+  await ledger.commit([put(vault, 'a', 2, { revision: 1 })], draft('t1'));
+  assert.equal((await readOutbox(vault, store)).length, 2);
+  ledger.recorded('t1', 0);
+  audit.syncedSize = 1;
+  await ledger.commit([put(vault, 'b', 1, 'absent')]);
+  assert.deepEqual(await readOutbox(vault, store), []);
 });
 
 test('what is pending in the outbox is there in order after a restart, and leaves it when the file has it', async () => {

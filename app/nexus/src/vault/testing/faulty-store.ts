@@ -27,6 +27,8 @@ export class FaultyStore implements Store {
   failingReads = 0;
   /** While set, commits wait for it. */
   gate: Promise<void> | undefined;
+  /** Called once, when the next commit has arrived. */
+  beforeNext: (() => Promise<void>) | undefined;
   /** Every transaction that was committed. */
   readonly committed: (readonly Op[])[] = [];
   refused = 0;
@@ -54,6 +56,8 @@ export class FaultyStore implements Store {
 
   async commit(ops: readonly Op[]): Promise<CommitResult> {
     await this.gate;
+    await this.beforeNext?.();
+    this.beforeNext = undefined;
     const fault = this.faults.shift();
     if (fault === 'before') {
       throw new SpikeError('store_failed', 'the disk is full', { detail: { outcome: 'none' } });
