@@ -118,15 +118,15 @@ class Dispatcher<T extends Table> {
     const { route, handle } = entry;
     const { peer } = exchange;
     if ('at' in route.guard) audit.path = route.guard.at;
-    const early = this.#authority.authorizeEarly(route, peer.id);
+    const early = this.#authority.authorizeEarly(route, peer);
     const large = (exchange.bodyBytes ?? Infinity) > cheapBytes;
     // Authorising an empty request refuses it, in the words of every other refusal.
-    if (large && this.#authority.isHopeless(route, peer.id)) this.#authority.authorize(route, peer.id, {});
+    if (large && this.#authority.isHopeless(route, peer)) this.#authority.authorize(route, peer, {});
     using deadline = new Deadline(route.limits.deadlineMs, exchange);
     const body = await exchange.readBody(route.limits.requestBytes, route.limits.deadlineMs);
     const input = parseRequest(route, parseJson(body)) as InputOf<Route>;
     notePath(audit, route, input);
-    const grant = early ?? this.#authority.authorize(route, peer.id, input);
+    const grant = early ?? this.#authority.authorize(route, peer, input);
     audit.policy = grant.policy;
     const output = await handle(grant, input, {
       trail: audit.trail,

@@ -1,6 +1,6 @@
 import { SecretPath, type Action, type Permission, type Route, type SystemPath } from '@spike/contract';
 import { codeTable, SpikeError } from '@spike/error';
-import type { SpiffeId } from '@spike/spiffe';
+import type { VerifiedPeer } from '@spike/spiffe';
 import type { PolicyDecider } from '../port.ts';
 import { mint, type Grant } from './grant.ts';
 import type { RoleBook } from './role.ts';
@@ -16,11 +16,11 @@ export class Authority {
   }
 
   /** The grant of a guard that looks at the peer alone; undefined when the request decides, too. */
-  authorizeEarly(route: Route, peer: SpiffeId): Grant | undefined {
+  authorizeEarly(route: Route, peer: VerifiedPeer): Grant | undefined {
     const { guard } = route;
     switch (guard.kind) {
       case 'role': {
-        const role = guard.anyOf.find((one) => this.#roles.has(peer, one));
+        const role = guard.anyOf.find((one) => this.#roles.has(peer.id, one));
         return role === undefined ? refuse() : mint(peer, { kind: 'role', role }, undefined);
       }
       case 'anyPeer':
@@ -38,14 +38,14 @@ export class Authority {
   }
 
   /** Whether no request of this peer could be granted, whatever path it names. */
-  isHopeless(route: Route, peer: SpiffeId): boolean {
+  isHopeless(route: Route, peer: VerifiedPeer): boolean {
     const { guard } = route;
-    if (guard.kind !== 'policy' || this.#roles.has(peer, 'superuser')) return false;
-    return this.#roles.has(peer, 'lite') || !this.#policies.allowsAnywhere(peer, guard.action).allowed;
+    if (guard.kind !== 'policy' || this.#roles.has(peer.id, 'superuser')) return false;
+    return this.#roles.has(peer.id, 'lite') || !this.#policies.allowsAnywhere(peer.id, guard.action).allowed;
   }
 
   /** The grant of any guard, for a request that was parsed. */
-  authorize(route: Route, peer: SpiffeId, input: Readonly<Record<string, unknown>>): Grant {
+  authorize(route: Route, peer: VerifiedPeer, input: Readonly<Record<string, unknown>>): Grant {
     const early = this.authorizeEarly(route, peer);
     if (early !== undefined) return early;
     const { guard } = route;
@@ -55,20 +55,20 @@ export class Authority {
     return this.#authorizePath(peer, guard.action, path.text, { kind: 'policy', action: guard.action, path });
   }
 
-  #authorizePath(peer: SpiffeId, action: Action, path: string, permission: Permission): Grant {
-    if (this.#roles.has(peer, 'superuser')) return mint(peer, permission, undefined);
-    if (this.#roles.has(peer, 'lite')) return refuse();
-    const decision = this.#policies.allows(peer, action, path);
+  #authorizePath(peer: VerifiedPeer, action: Action, path: string, permission: Permission): Grant {
+    if (this.#roles.has(peer.id, 'superuser')) return mint(peer, permission, undefined);
+    if (this.#roles.has(peer.id, 'lite')) return refuse();
+    const decision = this.#policies.allows(peer.id, action, path);
     return decision.allowed ? mint(peer, permission, decision.policy) : refuse();
   }
 
-  #authorizeListing(peer: SpiffeId, action: Action, at: SystemPath): Grant {
-    if (this.#roles.has(peer, 'superuser'))
+  #authorizeListing(peer: VerifiedPeer, action: Action, at: SystemPath): Grant {
+    if (this.#roles.has(peer.id, 'superuser'))
       return mint(peer, { kind: 'listing', action, scope: 'all' }, undefined);
-    if (this.#roles.has(peer, 'lite')) return refuse();
-    const all = this.#policies.allows(peer, action, at);
+    if (this.#roles.has(peer.id, 'lite')) return refuse();
+    const all = this.#policies.allows(peer.id, action, at);
     if (all.allowed) return mint(peer, { kind: 'listing', action, scope: 'all' }, all.policy);
-    const some = this.#policies.allowsAnywhere(peer, action);
+    const some = this.#policies.allowsAnywhere(peer.id, action);
     return some.allowed ? mint(peer, { kind: 'listing', action, scope: 'matching' }, some.policy) : refuse();
   }
 }

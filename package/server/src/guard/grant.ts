@@ -1,20 +1,20 @@
 import type { Permission, PermissionOf, Route } from '@spike/contract';
-import type { SpiffeId } from '@spike/spiffe';
+import type { VerifiedPeer } from '@spike/spiffe';
 
-let make: <P extends Permission>(peer: SpiffeId, permission: P, policy: string | undefined) => Grant<P>;
+let make: <P extends Permission>(peer: VerifiedPeer, permission: P, policy: string | undefined) => Grant<P>;
 
 /**
  * The proof that this peer may do this on that path. Only `authorize.ts` makes one, so a service that takes a grant
  * cannot be reached without the guard; what it acts on is read from `permission`, never from the request.
  */
 export class Grant<P extends Permission = Permission> {
-  readonly peer: SpiffeId;
+  readonly peer: VerifiedPeer;
   readonly permission: P;
   /** Name of the policy that decided; undefined when a role did. */
   readonly policy: string | undefined;
   readonly #minted = true;
 
-  private constructor(peer: SpiffeId, permission: P, policy: string | undefined) {
+  private constructor(peer: VerifiedPeer, permission: P, policy: string | undefined) {
     this.peer = peer;
     this.permission = permission;
     this.policy = policy;
@@ -35,7 +35,7 @@ export type GrantOf<R> = R extends Route ? Grant<PermissionOf<R['guard']> & Perm
 
 /** For `authorize.ts` alone; not exported from the package. */
 export function mint<P extends Permission>(
-  peer: SpiffeId,
+  peer: VerifiedPeer,
   permission: P,
   policy: string | undefined,
 ): Grant<P> {
