@@ -336,6 +336,7 @@ test('the handler gets the raw socket, the same for all calls of a connection, a
     accept: (peer) => seen.push(['accept', peer]),
     async *watchX509(peer) {
       seen.push(['watch', peer]);
+      yield* [];
       throw new SpiffeError('permission_denied', '');
     },
     async *watchX509Bundles() {},
