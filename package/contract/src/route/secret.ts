@@ -66,9 +66,9 @@ export const listSecrets = route({
   repeatable: true,
   unknownFields: 'ignore',
   request: z.object({
-    prefix: text(500).optional(),
-    limit: whole.min(1).max(10_000).optional(),
-    cursor: text(4096).optional(),
+    prefix: text(500).exactOptional(),
+    limit: whole.min(1).max(10_000).exactOptional(),
+    cursor: text(4096).exactOptional(),
   }),
   response: z.object({ keys: z.array(z.string()), cursor: z.string().optional() }),
   error: errorShape({ keys: null }),
