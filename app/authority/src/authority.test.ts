@@ -11,6 +11,8 @@ import { SpikeError } from '@spike/error';
 import { PidHandle } from '@spike/host';
 import { TestAuthority } from './testing/authority.ts';
 
+/** Less than the interval at which streams look around by themselves. */
+const feltMs = 900;
 const uid = process.getuid?.() ?? -1;
 const id = (path: string): string => `spiffe://spike.ist${path}`;
 
@@ -161,12 +163,12 @@ test('an entry is felt by those whom it concerns as soon as it is made and as so
   let started = performance.now();
   await authority.admin.deleteEntry(entry.id);
   const one = await workload.untilIds('/b');
-  assert.ok(performance.now() - started < 300);
+  assert.ok(performance.now() - started < feltMs);
   assert.equal(one.serials[0], both.serials[1], 'an identity that stays keeps its certificate');
   started = performance.now();
   await authority.admin.deleteEntry(second.entry.id);
   await workload.until(({ kind }) => kind === 'denied');
-  assert.ok(performance.now() - started < 300);
+  assert.ok(performance.now() - started < feltMs);
   await assert.rejects(authority.admin.deleteEntry(entry.id), withCode('api_not_found'));
   await assert.rejects(authority.admin.showEntry(entry.id), withCode('api_not_found'));
   const events = authority.log.map((line) => String(JSON.parse(line).event));

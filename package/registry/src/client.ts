@@ -87,7 +87,12 @@ export class AuthorityClient {
   ): Promise<AdminResponse<R>> {
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
-    const answer = await this.#exchange(route, JSON.stringify(input), either);
+    signal?.throwIfAborted();
+    const answer = await this.#exchange(route, JSON.stringify(input), either).catch((error: unknown) => {
+      // The caller's own reason, not an error of ours.
+      signal?.throwIfAborted();
+      throw error;
+    });
     const body = parseJson(answer.body);
     if (answer.status !== 200) throw toError(answer.status, body);
     const parsed = adminRoutes[route].response.safeParse(body);
