@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { appendFile, readFile, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { SpikeError } from '@spike/error';
 import { realDisk, type Disk } from './disk.ts';
 import { AuditFile } from './file.ts';
@@ -114,7 +115,7 @@ test('a process that is killed while it appends loses no line that was acknowled
   for (let round = 0; round < 3; round++) {
     const child = spawn(
       process.execPath,
-      [join(import.meta.dirname, 'testing/write.ts'), directory, `${round}`],
+      [fileURLToPath(new URL('./testing/write.ts', import.meta.url)), directory, `${round}`],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },

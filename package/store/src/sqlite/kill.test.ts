@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { openSqliteStore } from './store.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'spike-store-'));
@@ -40,7 +41,7 @@ test('a process that is killed while it writes loses nothing that was acknowledg
 async function writeUntilKilled(directory: string, round: number): Promise<string[]> {
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, 'testing/write.ts'), directory, `${round}`],
+    [fileURLToPath(new URL('./testing/write.ts', import.meta.url)), directory, `${round}`],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },

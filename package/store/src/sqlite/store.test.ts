@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { SpikeError } from '@spike/error';
 import { toSealed } from '../seal.ts';
@@ -197,9 +198,13 @@ test('a full check finds a damaged page, and ends at once when it is aborted', a
 });
 
 async function tryElsewhere(directory: string): Promise<string> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'testing/try.ts'), directory], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./testing/try.ts', import.meta.url)), directory],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
   await once(child, 'close');
