@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { SpikeError } from '@spike/error';
 import { PidHandle } from '@spike/host';
 import { TestAuthority } from './testing/authority.ts';
@@ -262,5 +263,7 @@ test('an authority ends with the process that started it', async () => {
   const ended = once(child, 'close');
   child.kill('SIGKILL');
   await ended;
-  assert.equal(handle.alive(), false);
+  // The kernel closes what a process holds a moment before it calls the process ended.
+  const deadline = AbortSignal.timeout(2_000);
+  while (handle.alive()) await setImmediate(undefined, { signal: deadline });
 });
