@@ -69,10 +69,11 @@ export class Part implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       const started = performance.now();
       const how = await this.#liveOnce();
-      if (this.#stop.signal.aborted) return;
-      this.#options.onExit(how);
       if (performance.now() - started > steadyMs) backoffMs = firstBackoffMs;
       await delay(backoffMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      // Told to stop, the whole group ends at once: that is no accident to report.
+      if (this.#stop.signal.aborted) return;
+      this.#options.onExit(how);
       backoffMs = Math.min(backoffMs * 2, lastBackoffMs);
     }
   }

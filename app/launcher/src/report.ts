@@ -23,7 +23,8 @@ export class Report {
   logLine(part: string, line: string): void {
     const parsed = parseLine(line);
     if (this.#verbose || parsed === undefined) {
-      process.stderr.write(`${line}\n`);
+      // A Keeper's audit lines are for a collector of logs, not for a person at a terminal.
+      if (this.#verbose || !line.startsWith('{"audit":')) process.stderr.write(`${line}\n`);
       return;
     }
     if (parsed.level !== 'warn' && parsed.level !== 'error') return;

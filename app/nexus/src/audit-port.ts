@@ -14,6 +14,8 @@ const idBytes = 16;
 export class FileAudit implements AuditPort {
   readonly #file: AuditFile;
   #outbox: Outbox | undefined;
+  /** Trails of outbox records that were appended at the unlocking: the request that made the instance is still to come. */
+  readonly #replayed = new Set<string>();
 
   constructor(file: AuditFile) {
     this.#file = file;
@@ -42,9 +44,17 @@ export class FileAudit implements AuditPort {
     else await this.#file.append(toRest(draft.record));
   }
 
-  async appendCommitted(draft: AuditDraft, outbox = this.#outbox): Promise<void> {
+  async appendCommitted(draft: AuditDraft): Promise<void> {
+    if (this.#replayed.delete(draft.trail)) return;
     const { sequence } = await this.#file.append(toRest(draft.record));
-    outbox?.recorded(draft.trail, sequence);
+    this.#outbox?.recorded(draft.trail, sequence);
+  }
+
+  /** Appends what only the outbox holds. */
+  async replay(draft: AuditDraft, outbox: Outbox): Promise<void> {
+    const { sequence } = await this.#file.append(toRest(draft.record));
+    this.#replayed.add(draft.trail);
+    outbox.recorded(draft.trail, sequence);
   }
 
   appendUnready(draft: AuditDraft, record: AuditRecord): Promise<void> {

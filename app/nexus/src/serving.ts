@@ -163,7 +163,7 @@ async function reconcileAudit(
       : await findTrails(audit, ledger.state.auditSize, signal);
   for (const record of pending) {
     const sequence = present.get(record.trail);
-    if (sequence === undefined) await fileAudit.appendCommitted(record, ledger);
+    if (sequence === undefined) await fileAudit.replay(record, ledger);
     else ledger.recorded(record.trail, sequence);
   }
   fileAudit.attach(ledger);

@@ -21,7 +21,7 @@ export async function runWithIdentity(
   command: readonly string[],
 ): Promise<void> {
   const { client, trustDomain, endpointSocket, nexusUrl } = await openAuthority(invocation);
-  const [name = '', ...args] = command;
+  const [name = '', ...args] = command[0] === '--' ? command.slice(1) : command;
   const file = findProgram(name, invocation.env['PATH'] ?? '');
   await client.bindRun(fullId(trustDomain, id), invocation.signal);
   replaceProcess(file, args, {
