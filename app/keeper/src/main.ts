@@ -11,7 +11,8 @@ import { Slots } from './slot.ts';
 
 const drainMs = 1_000;
 
-await runPart('keeper', async ({ log, env, signal, announce }) => {
+await runPart('keeper', async (part) => {
+  const { log, env, signal } = part;
   const config = parseConfig(env);
   await using stack = new AsyncDisposableStack();
   const slots = new Slots();
@@ -55,7 +56,7 @@ await runPart('keeper', async ({ log, env, signal, announce }) => {
       signal,
     ),
   );
-  announce({ port: server.address.port });
+  part.announce({ port: server.address.port });
   log.info('keeper.serving', { url: server.url });
   if (!signal.aborted) await once(signal, 'abort');
   await server.closeGracefully(drainMs);

@@ -99,8 +99,10 @@ export class LocalSystem implements AsyncDisposable {
       app: 'authority',
       name: 'authority',
       args: () => [
-        ...['--state', home.authority, '--socket', home.agentSocket, '--admin-socket', home.adminSocket],
-        ...['--trust-domain', trustDomain.name],
+        `--state=${home.authority}`,
+        `--socket=${home.agentSocket}`,
+        `--admin-socket=${home.adminSocket}`,
+        `--trust-domain=${trustDomain.name}`,
         ...optional('--svid-lifetime', svidLifetime),
         ...optional('--rotate-every', rotateEvery),
       ],

@@ -36,7 +36,7 @@ export function createProgram(invocation: Invocation): Command {
     .allowUnknownOption()
     .helpOption(false)
     .argument('[options...]', 'see `spike dev --help`')
-    .action(async (args: string[]) => (await import('./command/dev.ts')).runLauncher(args));
+    .action(async (args: string[]) => (await import('./command/dev.ts')).runLauncher(args, invocation.env));
   program
     .command('context')
     .description("print the running system's addresses and socket")

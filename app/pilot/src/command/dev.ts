@@ -1,11 +1,12 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Environment } from '@spike/config';
 import { replaceProcess } from '@spike/host';
 
 const root = dirname(dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url))))));
 
 /** Becomes the launcher: same process id, so that signals and job control stay what they are. */
-export function runLauncher(args: readonly string[]): never {
+export function runLauncher(args: readonly string[], env: Environment): never {
   const file = join(root, 'app', 'launcher', 'src', 'main.ts');
-  return replaceProcess(process.execPath, [...process.execArgv, file, ...args], process.env);
+  return replaceProcess(process.execPath, [...process.execArgv, file, ...args], env);
 }

@@ -1,5 +1,5 @@
-import { SpikeError, toSpikeError } from '@spike/error';
-import { SpiffeError } from '@spike/spiffe';
+import { SpikeError, toSpikeError, type ErrorCode } from '@spike/error';
+import { SpiffeError, type SpiffeErrorCode } from '@spike/spiffe';
 
 export interface Failure {
   readonly exit: number;
@@ -29,35 +29,26 @@ export function describeFailure(thrown: unknown): Failure {
   return { exit, text: `${lines.join('\n')}\n` };
 }
 
+/** Where the Go command has words of its own, which scripts look for. */
+const headlines: Partial<Record<ErrorCode, string>> = {
+  net_peer_connection: 'Failed to connect to SPIKE Nexus',
+  net_timeout: 'Failed to connect to SPIKE Nexus',
+  access_unauthorized: 'unauthorized (access_unauthorized)',
+  api_not_found: 'resource not found',
+  state_not_ready: 'SPIKE Nexus is not ready',
+  api_bad_request: 'invalid request',
+  spiffe_no_agent: 'no Workload API answers',
+  spiffe_no_identity: 'no identity for this process',
+};
+
 function headline(error: SpikeError): string {
-  switch (error.code) {
-    case 'net_peer_connection':
-    case 'net_timeout':
-      return 'Failed to connect to SPIKE Nexus';
-    case 'access_unauthorized':
-      return 'unauthorized (access_unauthorized)';
-    case 'api_not_found':
-      return 'resource not found';
-    case 'state_not_ready':
-      return 'SPIKE Nexus is not ready';
-    case 'api_bad_request':
-      return 'invalid request';
-    case 'spiffe_no_agent':
-      return 'no Workload API answers';
-    case 'spiffe_no_identity':
-      return 'no identity for this process';
-    default:
-      return `[${error.code}] ${error.row.says}`;
-  }
+  return headlines[error.code] ?? `[${error.code}] ${error.row.says}`;
 }
+
+const denials: readonly SpiffeErrorCode[] = ['permission_denied', 'identity_withdrawn'];
 
 function fromSpiffe(thrown: unknown): SpikeError {
   if (!(thrown instanceof SpiffeError)) return toSpikeError(thrown);
-  switch (thrown.code) {
-    case 'permission_denied':
-    case 'identity_withdrawn':
-      return new SpikeError('spiffe_no_identity', thrown.message, { cause: thrown });
-    default:
-      return new SpikeError('spiffe_no_agent', thrown.message, { cause: thrown });
-  }
+  const code = denials.includes(thrown.code) ? 'spiffe_no_identity' : 'spiffe_no_agent';
+  return new SpikeError(code, thrown.message, { cause: thrown });
 }
