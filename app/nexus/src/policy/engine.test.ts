@@ -140,7 +140,7 @@ test('policies are listed by name', () => {
 });
 
 test('the index decides as a scan over all policies does, through every change', () => {
-  checkIndexAgainstScan({ numRuns: 250 });
+  checkIndexAgainstScan({ numRuns: 150 });
 });
 
 test('a reserved path is decided by the scan and the index alike for each anchoring', () => {

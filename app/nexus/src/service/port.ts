@@ -1,12 +1,23 @@
 import type { AuditDraft } from '../vault/port.ts';
 
+/** Who was granted something. */
+export interface Granted {
+  readonly peer: { readonly id: { toString(): string } };
+}
+
 /**
  * What a service needs of the server's proof of permission. The path comes from nowhere else, so that no service
  * can look at another one than was decided about.
  */
-export interface Granted {
-  readonly peer: { readonly id: { toString(): string } };
-  readonly permission: { readonly path: string };
+export interface GrantedPath extends Granted {
+  readonly permission: {
+    readonly path: { readonly text: string; readonly segments: readonly string[] };
+  };
+}
+
+/** Permission to list: everything, or what policies give. Only the guard knows a superuser. */
+export interface GrantedListing extends Granted {
+  readonly permission: { readonly scope: 'all' | 'matching' };
 }
 
 /** What comes with a request that changes something. */

@@ -7,7 +7,7 @@ import type { Ledger } from '../vault/port.ts';
 import { createTestInstance, hasCode, openTestLedger } from '../vault/testing/instance.ts';
 import { SecretService } from './secret.ts';
 import { decodeMetadata, encodeMetadata, encodeValues, type SecretMetadata } from './secret-record.ts';
-import { createClock, grantOn } from './testing/grant.ts';
+import { createClock, grantAll, grantMatching, grantOn } from './testing/grant.ts';
 
 const db = grantOn('tenants/acme/db');
 
@@ -32,9 +32,9 @@ test('what was put is got, the newest for 0 and each by its number', async () =>
   const { service } = await openService();
   assert.equal(await service.put(db, { user: 'a' }), 1);
   assert.equal(await service.put(db, { user: 'b', pass: 'c' }), 2);
-  assert.deepEqual({ ...(await service.get(db)) }, { user: 'b', pass: 'c' });
-  assert.deepEqual({ ...(await service.get(db, 1)) }, { user: 'a' });
-  assert.deepEqual({ ...(await service.get(db, 2)) }, { user: 'b', pass: 'c' });
+  assert.deepEqual({ ...(await service.get(db)).values }, { user: 'b', pass: 'c' });
+  assert.deepEqual({ ...(await service.get(db, 1)).values }, { user: 'a' });
+  assert.deepEqual({ ...(await service.get(db, 2)).values }, { user: 'b', pass: 'c' });
 });
 
 test('a path, version or secret that is not there is not found', async () => {
@@ -53,7 +53,7 @@ test('names like __proto__ are names, and texts of any kind come back as they we
     '{"__proto__":"a","constructor":"b","to string":"\\u0000\\ud83d\\ude00\\"<&>"}',
   ) as Record<string, string>;
   await service.put(db, values);
-  const got = await service.get(db);
+  const { values: got } = await service.get(db);
   assert.deepEqual(Object.entries(got), Object.entries(values));
   assert.equal(Object.getPrototypeOf(got), null);
   assert.equal(got['toString'], undefined);
@@ -72,27 +72,27 @@ test('a deleted number is not given again', async () => {
   const { service, metadata } = await openService();
   for (const n of ['1', '2', '3']) await service.put(db, { n });
   await service.delete(db, [3]);
-  assert.deepEqual({ ...(await service.get(db)) }, { n: '2' });
+  assert.deepEqual({ ...(await service.get(db)).values }, { n: '2' });
   assert.equal(await service.put(db, { n: '4' }), 4);
   await assert.rejects(service.get(db, 3), hasCode('api_not_found'));
   await service.delete(db, [1, 2, 4]);
   await assert.rejects(service.get(db), hasCode('api_not_found'));
-  assert.deepEqual(pick(await metadata(db.permission.path)), { current: 0, oldest: 0, highest: 4 });
+  assert.deepEqual(pick(await metadata('tenants/acme/db')), { current: 0, oldest: 0, highest: 4 });
   assert.equal(await service.put(db, { n: '5' }), 5);
-  assert.deepEqual(pick(await metadata(db.permission.path)), { current: 5, oldest: 5, highest: 5 });
+  assert.deepEqual(pick(await metadata('tenants/acme/db')), { current: 5, oldest: 5, highest: 5 });
 });
 
 test('no list of versions, an empty one and 0 all mean the current version; unknown numbers are passed over', async () => {
   const { service } = await openService();
   for (const n of ['1', '2', '3', '4']) await service.put(db, { n });
   await service.delete(db, null);
-  assert.deepEqual({ ...(await service.get(db)) }, { n: '3' });
+  assert.deepEqual({ ...(await service.get(db)).values }, { n: '3' });
   await service.delete(db, []);
-  assert.deepEqual({ ...(await service.get(db)) }, { n: '2' });
+  assert.deepEqual({ ...(await service.get(db)).values }, { n: '2' });
   await service.delete(db, [0, 77, -3]);
-  assert.deepEqual({ ...(await service.get(db)) }, { n: '1' });
+  assert.deepEqual({ ...(await service.get(db)).values }, { n: '1' });
   await service.delete(db, [77]);
-  assert.deepEqual({ ...(await service.get(db)) }, { n: '1' });
+  assert.deepEqual({ ...(await service.get(db)).values }, { n: '1' });
   await service.delete(db, [0]);
   await service.delete(db, [0]);
   await assert.rejects(service.get(db), hasCode('api_not_found'));
@@ -111,8 +111,8 @@ test('what is over the number of versions is pruned from the store itself, delet
   );
   assert.equal(await store.get('secret_version', vault.versionKey(keyOf('tenants/acme/db'), 1)), undefined);
   for (const version of [1, 2]) await assert.rejects(service.get(db, version), hasCode('api_not_found'));
-  assert.deepEqual({ ...(await service.get(db, 3)) }, { n: '3' });
-  assert.deepEqual(pick(await metadata(db.permission.path)), { current: 5, oldest: 3, highest: 5 });
+  assert.deepEqual({ ...(await service.get(db, 3)).values }, { n: '3' });
+  assert.deepEqual(pick(await metadata('tenants/acme/db')), { current: 5, oldest: 3, highest: 5 });
 });
 
 test('a secret keeps the number of versions that it was made with', async () => {
@@ -121,7 +121,7 @@ test('a secret keeps the number of versions that it was made with', async () => 
   const other = new SecretService({ vault, ledger, engine, maxVersions: 5 });
   for (const n of ['2', '3', '4']) await other.put(db, { n });
   await assert.rejects(other.get(db, 2), hasCode('api_not_found'));
-  assert.deepEqual({ ...(await other.get(db, 3)) }, { n: '3' });
+  assert.deepEqual({ ...(await other.get(db, 3)).values }, { n: '3' });
 });
 
 test('forty puts at once on one path give the versions 1 to 40, and each is what was put', async () => {
@@ -137,7 +137,8 @@ test('forty puts at once on one path give the versions 1 to 40, and each is what
     sorted,
     Array.from({ length: 40 }, (_, index) => index + 1),
   );
-  for (const [index, version] of given) assert.equal((await service.get(db, version))['n'], String(index));
+  for (const [index, version] of given)
+    assert.equal((await service.get(db, version)).values['n'], String(index));
 });
 
 test('puts through two services on one ledger lose nothing: who was slower reads again', async () => {
@@ -146,7 +147,7 @@ test('puts through two services on one ledger lose nothing: who was slower reads
   for (let round = 0; round < 20; round += 1) {
     await Promise.all([service.put(db, { n: 'a' }), other.put(db, { n: 'b' })]);
   }
-  for (let version = 1; version <= 40; version += 1) assert.ok((await service.get(db, version))['n']);
+  for (let version = 1; version <= 40; version += 1) assert.ok((await service.get(db, version)).values['n']);
   await assert.rejects(service.get(db, 41), hasCode('api_not_found'));
 });
 
@@ -169,7 +170,7 @@ test('a reader is not told of damage when a put prunes what it is about to read'
   });
   await service.put(db, { n: '1' });
   beforeVersion = async () => void (await service.put(db, { n: '2' }));
-  assert.equal((await service.get(db))['n'], '2');
+  assert.equal((await service.get(db)).values['n'], '2');
 });
 
 test('a version, or a secret, in the place of another is an integrity error', async () => {
@@ -191,7 +192,7 @@ test('a version, or a secret, in the place of another is an integrity error', as
   await put('secret_version', sealed('tenants/acme/other', 2));
   await assert.rejects(service.get(db), hasCode('store_integrity'));
   await put('secret_version', sealed('tenants/acme/db', 2));
-  assert.equal((await service.get(db))['n'], 'x');
+  assert.equal((await service.get(db)).values['n'], 'x');
   await ledger.commit([
     { kind: 'delete', table: 'secret_version', key: vault.versionKey(key, 2), expect: 'any' },
   ]);
@@ -236,11 +237,8 @@ test('a list of all shows every path in byte order, deleted ones too', async () 
   for (const path of paths) await service.put(grantOn(path), {});
   await service.delete(grantOn('b'), null);
   const expected = paths.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  assert.deepEqual(await service.list(grantOn('spike/system/secret'), 'all'), expected);
-  await assert.rejects(
-    service.list(grantOn('spike/system/secret'), 'all', AbortSignal.abort(new Error('gone'))),
-    /gone/,
-  );
+  assert.deepEqual((await service.list(grantAll)).keys, expected);
+  await assert.rejects(service.list(grantAll, {}, AbortSignal.abort(new Error('gone'))), /gone/);
 });
 
 test('a peer sees the paths on which a policy gives it list; one whom no policy gives any is refused', async () => {
@@ -262,7 +260,7 @@ test('a peer sees the paths on which a policy gives it list; one whom no policy 
     );
   };
   const list = async (id: string): Promise<readonly string[]> =>
-    await service.list(grantOn('spike/system/secret', `spiffe://spike.ist/${id}`), 'granted');
+    (await service.list(grantMatching(`spiffe://spike.ist/${id}`))).keys;
   await assert.rejects(list('web'), hasCode('access_unauthorized'));
   allow('reader', '^other/.*$', ['read', 'write', 'execute']);
   await assert.rejects(list('web'), hasCode('access_unauthorized'));
@@ -300,10 +298,60 @@ test('a scoped list reads the subtrees of its policies and nothing else', async 
   };
   engine.put(parsePolicy(policy, { createdAt: 1, updatedAt: 1 }));
   await service.put(db, {});
-  assert.deepEqual(await service.list(grantOn('x', 'spiffe://spike.ist/web'), 'granted'), [
-    'tenants/acme/db',
-  ]);
+  assert.deepEqual((await service.list(grantMatching('spiffe://spike.ist/web'))).keys, ['tenants/acme/db']);
   assert.deepEqual(prefixes, [32]);
+});
+
+test('pages show each path once, whoever else writes meanwhile, and a cursor is bound to its list', async () => {
+  const { service, engine } = await openService();
+  const paths = Array.from({ length: 230 }, (_, n) => `tenants/t${String(n % 7)}/s${String(n)}`);
+  for (const path of [...paths, 'other/a', 'other/b']) await service.put(grantOn(path), {});
+  const allow = (name: string, pathPattern: string): void => {
+    const input = { name, pathPattern, permissions: ['list'], spiffePattern: '^spiffe://spike.ist/web$' };
+    engine.put(parsePolicy(input, { createdAt: 1, updatedAt: 1 }));
+  };
+  allow('a', '^tenants/t1/.*$');
+  allow('b', '^tenants/t2/s.*$');
+  allow('c', '^tenants/t2/s9$');
+  allow('d', '^other/a$');
+  const web = grantMatching('spiffe://spike.ist/web');
+  const readAll = async (grant: typeof web, limit: number, prefix?: string): Promise<string[]> => {
+    const found: string[] = [];
+    let cursor: string | undefined;
+    let rounds = 0;
+    do {
+      const request = {
+        limit,
+        ...(prefix === undefined ? {} : { prefix }),
+        ...(cursor === undefined ? {} : { cursor }),
+      };
+      const page = await service.list(grant, request);
+      assert.ok(page.keys.length <= limit);
+      found.push(...page.keys);
+      cursor = page.cursor;
+      await service.put(grantOn('tenants/t1/s1'), {});
+      rounds += 1;
+      assert.ok(rounds < 1000, 'the cursor makes no way');
+    } while (cursor !== undefined);
+    return found.toSorted();
+  };
+  const expected = [...paths.filter((path) => /\/t[12]\//.test(path)), 'other/a'].toSorted();
+  for (const limit of [1, 7, 64, 1000]) assert.deepEqual(await readAll(web, limit), expected);
+  assert.deepEqual(await readAll(grantAll, 50), [...paths, 'other/a', 'other/b'].toSorted());
+  assert.deepEqual(
+    await readAll(web, 9, 'tenants/t2/s1'),
+    expected.filter((path) => path.startsWith('tenants/t2/s1')),
+  );
+  assert.deepEqual(await readAll(grantAll, 9, '/other/'), ['other/a', 'other/b']);
+  assert.deepEqual(await readAll(web, 9, 'tenants/t3/'), []);
+  assert.deepEqual(await readAll(web, 9, 'a//b'), []);
+  const { cursor } = await service.list(web, { limit: 2 });
+  assert.ok(cursor !== undefined);
+  await assert.rejects(service.list(grantAll, { limit: 2, cursor }), hasCode('data_invalid_input'));
+  await assert.rejects(
+    service.list(web, { limit: 2, cursor, prefix: 'other/' }),
+    hasCode('data_invalid_input'),
+  );
 });
 
 function pick(metadata: SecretMetadata): Pick<SecretMetadata, 'current' | 'oldest' | 'highest'> {

@@ -4,9 +4,9 @@ import { isName } from '../policy/policy.ts';
 import type { PolicyEngine } from '../policy/engine.ts';
 import type { Ledger, Vault } from '../vault/port.ts';
 import { KeyedLock } from './keyed-lock.ts';
-import type { Granted, Mutation } from './port.ts';
+import type { GrantedListing, GrantedPath, Mutation } from './port.ts';
 import { damaged } from './record.ts';
-import { listPaths } from './secret-list.ts';
+import { listPaths, type ListPage, type ListRequest } from './secret-list.ts';
 import {
   decodeMetadata,
   decodeValues,
@@ -26,6 +26,12 @@ export interface SecretServiceOptions {
   readonly maxVersions?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+}
+
+export interface SecretReading {
+  /** The number that 0 stood for, or the one that was asked for. */
+  readonly version: number;
+  readonly values: SecretValues;
 }
 
 /** What a secret's row opened to, with the row's own revision. */
@@ -57,7 +63,7 @@ export class SecretService {
   }
 
   /** Writes the next version and answers its number. Throws `data_invalid_input` for a name that wire.md 4 refuses. */
-  async put(grant: Granted, values: SecretValues, mutation: Mutation = {}): Promise<number> {
+  async put(grant: GrantedPath, values: SecretValues, mutation: Mutation = {}): Promise<number> {
     for (const name of Object.keys(values)) {
       if (!isName(name)) {
         throw new SpikeError(
@@ -66,8 +72,8 @@ export class SecretService {
         );
       }
     }
-    const { path } = grant.permission;
-    return await this.#change(path, mutation, async (key, found) => {
+    const path = grant.permission.path.text;
+    return await this.#change(grant, mutation, async (key, found) => {
       const { metadata, pruned } = addVersion(found?.metadata, path, {
         now: this.#now(),
         maxVersions: this.#maxVersions,
@@ -97,15 +103,17 @@ export class SecretService {
    * One version, 0 being the current one. Throws `api_not_found` when it is not there or deleted, `store_integrity`
    * when what opens is not what was asked for.
    */
-  async get(grant: Granted, wanted = 0): Promise<SecretValues> {
-    const { path } = grant.permission;
-    const key = this.#vault.key('secret', path.split('/'));
+  async get(grant: GrantedPath, wanted = 0): Promise<SecretReading> {
+    const { text: path, segments } = grant.permission.path;
+    const key = this.#vault.key('secret', segments);
     for (let revision = 0; ;) {
       const found = await this.#find(key, path);
       const version = found === undefined ? undefined : findVersion(found.metadata, wanted);
       if (found === undefined || version === undefined) throw noSuchSecret();
       const row = await this.#ledger.get('secret_version', this.#vault.versionKey(key, version));
-      if (row !== undefined) return decodeValues(this.#vault.open('secret_version', row), path, version);
+      if (row !== undefined) {
+        return { version, values: decodeValues(this.#vault.open('secret_version', row), path, version) };
+      }
       // A put may have pruned it between the two reads, and then the metadata is a newer one.
       if (found.row.revision <= revision) throw damaged('a version of a secret is missing');
       revision = found.row.revision;
@@ -113,9 +121,12 @@ export class SecretService {
   }
 
   /** Deletes softly. Throws `api_not_found` when there is no such path; versions that are not there are passed over. */
-  async delete(grant: Granted, versions: readonly number[] | null, mutation: Mutation = {}): Promise<void> {
-    const { path } = grant.permission;
-    await this.#change(path, mutation, async (key, found) => {
+  async delete(
+    grant: GrantedPath,
+    versions: readonly number[] | null,
+    mutation: Mutation = {},
+  ): Promise<void> {
+    await this.#change(grant, mutation, async (key, found) => {
       if (found === undefined) throw noSuchSecret();
       const metadata = deleteVersions(found.metadata, versions ?? [], this.#now());
       if (metadata === undefined) return;
@@ -124,23 +135,21 @@ export class SecretService {
   }
 
   /**
-   * Paths in byte order, those of deleted secrets as well: every one for `all`, which only the guard may say, else
-   * those on which a policy gives this peer `list`. Throws `access_unauthorized` when none does anywhere.
+   * Paths in byte order, those of deleted secrets as well: all of them, or those on which a policy gives this peer
+   * `list`. In pages where the request has a limit. Throws `access_unauthorized` when no policy gives it anywhere.
    */
-  async list(grant: Granted, scope: 'all' | 'granted', signal?: AbortSignal): Promise<readonly string[]> {
-    const ports = { vault: this.#vault, ledger: this.#ledger };
-    if (scope === 'all') return await listPaths(ports, [[]], () => true, signal);
+  async list(grant: GrantedListing, request: ListRequest = {}, signal?: AbortSignal): Promise<ListPage> {
     const peer = grant.peer.id.toString();
+    const scope = { vault: this.#vault, ledger: this.#ledger, peer };
+    if (grant.permission.scope === 'all') {
+      return await listPaths({ ...scope, directories: [[]], passes: () => true }, request, signal);
+    }
     if (!this.#engine.givesAnywhere(peer, 'list')) {
       throw new SpikeError('access_unauthorized', 'no policy lets this identity list anything');
     }
     const directories = this.#engine.directories(peer, 'list');
-    return await listPaths(
-      ports,
-      directories,
-      (path) => this.#engine.decide(peer, 'list', path).allowed,
-      signal,
-    );
+    const passes = (path: string): boolean => this.#engine.decide(peer, 'list', path).allowed;
+    return await listPaths({ ...scope, directories, passes }, request, signal);
   }
 
   async #find(key: Uint8Array, path: string): Promise<Found | undefined> {
@@ -153,11 +162,12 @@ export class SecretService {
 
   /** Reads, lets change, and does so again when somebody else was faster; nobody in this process is. */
   async #change<T>(
-    path: string,
+    grant: GrantedPath,
     mutation: Mutation,
     change: (key: Uint8Array, found: Found | undefined) => Promise<T>,
   ): Promise<T> {
-    const key = this.#vault.key('secret', path.split('/'));
+    const { text: path, segments } = grant.permission.path;
+    const key = this.#vault.key('secret', segments);
     return await this.#lock.run(
       path,
       async () => {

@@ -1,9 +1,15 @@
-import type { Granted } from '../port.ts';
+import type { GrantedListing, GrantedPath } from '../port.ts';
 
 export const operator = 'spiffe://spike.ist/spike/pilot/role/superuser';
 
-export function grantOn(path: string, peer: string = operator): Granted {
-  return { peer: { id: peer }, permission: { path } };
+export function grantOn(path: string, peer: string = operator): GrantedPath {
+  return { peer: { id: peer }, permission: { path: { text: path, segments: path.split('/') } } };
+}
+
+export const grantAll: GrantedListing = { peer: { id: operator }, permission: { scope: 'all' } };
+
+export function grantMatching(peer: string): GrantedListing {
+  return { peer: { id: peer }, permission: { scope: 'matching' } };
 }
 
 /** A clock that moves on by one each time it is read. */
