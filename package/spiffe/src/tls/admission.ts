@@ -39,8 +39,9 @@ export class Admission {
     return entry.raw;
   }
 
-  resetAll(): void {
-    for (const { raw } of this.#pending.values()) raw.resetAndDestroy();
+  /** Without an RST: nothing was sent yet that a FIN could deliver. */
+  destroyAll(): void {
+    for (const { raw } of this.#pending.values()) raw.destroy();
   }
 
   #admit(raw: Socket): void {
@@ -71,7 +72,7 @@ export class Admission {
     clearTimeout(entry.timer);
     this.#pending.delete(key);
     this.#onCut(entry.raw, why);
-    entry.raw.resetAndDestroy();
+    entry.raw.destroy();
   }
 }
 

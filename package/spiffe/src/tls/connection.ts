@@ -89,10 +89,13 @@ export class VerifiedConnection {
   /**
    * Ends it at once, with an RST: what the peer has not received yet is dropped, which a FIN would still deliver.
    * TLSSocket has no reset, so it is the TCP socket below that gets it, and takes the TLS one with it when it closes.
-   * To destroy that one too, in the same turn, has been seen to crash Node 26.10 during a handshake.
+   * To destroy that one too, in the same turn, has been seen to crash Node 26.10 during a handshake. And after the
+   * FIN is sent, libuv refuses a reset and Node then keeps the descriptor for ever: all data is out, so destroy.
    */
   reset(): void {
-    if (!this.#raw.destroyed) this.#raw.resetAndDestroy();
+    if (!this.isOpen) return;
+    if (this.socket.writableEnded && this.socket.writableLength === 0) this.socket.destroy();
+    else this.#raw.resetAndDestroy();
   }
 
   #tick(): void {

@@ -8,7 +8,9 @@ import { SpiffeError } from '../error.ts';
 import { TestDomain } from '../testing/domain.ts';
 import { StaticSource } from '../testing/source.ts';
 import { Stage, until } from '../testing/stage.ts';
+import { TestCertificate } from '../testing/test-certificate.ts';
 import { X509BundleSet } from '../x509/bundle-set.ts';
+import { X509Svid } from '../x509/svid.ts';
 import { authorizeAny, authorizeId } from './authorizer.ts';
 import { buildSecureOptions } from './material.ts';
 import { isUnsent, openPool } from './pool.ts';
@@ -98,10 +100,11 @@ void test('a server of another trust domain, or one that its authority did not s
   const error = await failure(stranger.request({ method: 'GET', url: stage.server.url, timeoutMs: 2000 }));
   assert.equal(error.code, 'chain_invalid');
 
+  const root = TestCertificate.root();
   // The pooled authorities: OpenSSL is content, since one of the two has signed.
-  const forged = other.issueFor('spiffe://spike.ist/spike/nexus');
-  const both = X509BundleSet.of(stage.domain.bundle, other.bundle);
-  stage.serverSource.set(forged, both);
+  const { cert, key } = root.leaf('spiffe://spike.ist/spike/nexus').toPem();
+  const both = X509BundleSet.of(stage.domain.bundle, ...root.bundles('another.ist'));
+  stage.serverSource.set(X509Svid.parsePem(cert, key), both);
   stage.clientSource.set(stage.domain.issue('/workload'), both);
   assert.equal((await failure(stage.get())).code, 'chain_invalid');
   stage.serverSource.set(stage.domain.issue('/spike/nexus'), both);

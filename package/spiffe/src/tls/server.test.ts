@@ -297,3 +297,28 @@ void test('opening fails when there is no identity, when the port is taken, and 
     code: 'identity_withdrawn',
   });
 });
+
+void test('peers that close their half are let go without a trace, at whatever stage', async () => {
+  await using stage = await Stage.open({ handler: () => {}, limits: { ...limits, handshakeMs: 200 } });
+  const silent = connectTcp({ ...stage.server.address, allowHalfOpen: true });
+  silent.on('error', () => {});
+  silent.end();
+  const credential = stage.domain.issue('/workload').toPem();
+  const asking = connectTls({ ...stage.server.address, ...credential, rejectUnauthorized: false });
+  asking.on('error', () => {});
+  asking.end('GET / HTTP/1.1\r\nHost: t\r\n\r\n');
+  await Promise.all([silent, asking].map((socket) => once(socket.resume(), 'close')));
+  await until(() => stage.server.connections === 0 && stage.server.unverified === 0);
+  // Were a descriptor left, the server would wait for it.
+  await stage.server.closeGracefully(1000);
+});
+
+void test('a connection that was ended in good order can still be cut', async () => {
+  await using stage = await Stage.open();
+  const answer = await stage.get('/', { headers: { Connection: 'close' } });
+  assert.equal(answer.status, 200);
+  stage.server.resetAll();
+  stage.pool.resetAll();
+  await until(() => stage.server.connections === 0 && stage.pool.connections === 0);
+  await stage.server.closeGracefully(1000);
+});

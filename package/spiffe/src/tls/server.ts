@@ -92,7 +92,7 @@ export class TlsServer implements AsyncDisposable {
 
   /** Cuts every connection, verified or not, without delivering what was not delivered yet. */
   resetAll(): void {
-    this.#admission.resetAll();
+    this.#admission.destroyAll();
     for (const connection of this.#live.values()) connection.verified.reset();
   }
 
@@ -110,7 +110,7 @@ export class TlsServer implements AsyncDisposable {
           resolve();
         });
       });
-      this.#admission.resetAll();
+      this.#admission.destroyAll();
       for (const connection of this.#live.values()) connection.finish();
     }
     const timer = setTimeout(() => this.resetAll(), deadlineMs);
