@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { SpikeError } from '@spike/error';
 import { PolicyEngine } from './engine.ts';
-import { parsePolicy, rootTenant, type Policy, type PolicyInput } from './policy.ts';
+import { parsePolicy, restorePolicy, rootTenant, type Policy, type PolicyInput } from './policy.ts';
 import { checkIndexAgainstScan } from './testing/index-property.ts';
 
 const id = (path: string): string => `spiffe://spike.ist/${path}`;
@@ -110,6 +110,21 @@ test('a reserved path asks for an identity that is spelled out to both ends', ()
     () => make({ pathPattern: 'acl' }),
     isRefused('a part of the reserved path spike/system/acl'),
   );
+});
+
+test('a stored policy without both anchors does not count for a reserved path, and does elsewhere', () => {
+  const { record } = make({});
+  const engine = new PolicyEngine();
+  engine.put(restorePolicy({ ...record, spiffePattern: 'spiffe://spike.ist/web', pathPattern: '.*' }));
+  assert.equal(engine.decide(id('web'), 'read', 'spike/system/acl').allowed, false);
+  assert.equal(engine.decide(id('web'), 'read', 'spike/system/aclx').allowed, true);
+});
+
+test('a stored pattern that no longer compiles is an integrity error, and no answer', () => {
+  const { record } = make({});
+  const engine = new PolicyEngine();
+  engine.put(restorePolicy({ ...record, pathPattern: 'a(' }));
+  assert.throws(() => engine.decide(id('web'), 'read', 'ab'), { code: 'store_integrity' });
 });
 
 test('directories bound a search to what policies could give, and hold the exact paths too', () => {

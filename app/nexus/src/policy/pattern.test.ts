@@ -196,6 +196,7 @@ test('a policy that the original would read differently comes with a warning, ot
     '^a$|^b$',
     '(^a$|^b$)',
     '(?i)^x$',
+    '^[]|^]$',
     '.*/db$',
     '^a.+',
     '\\Ax\\z',
@@ -212,6 +213,7 @@ test('a policy that the original would read differently comes with a warning, ot
     '^a[$]',
     '^x\\.*',
     '^(x$)?y',
+    '^x\\Q$',
   ]) {
     assert.equal(warn(other), 1, other);
   }

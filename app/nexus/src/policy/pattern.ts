@@ -55,14 +55,16 @@ export class Pattern {
 
   static #parse(source: string, noun: string): Pattern {
     try {
-      RE2JS.compile(source);
+      const program = RE2JS.compile(source);
+      const pattern = new Pattern(source);
+      if (pattern.#shape.simple === undefined) pattern.#program = program;
+      return pattern;
     } catch (cause) {
       const reason = cause instanceof Error ? `: ${cause.message.slice(0, 200)}` : '';
       throw new SpikeError('data_invalid_input', `the ${noun} pattern is not an RE2 expression${reason}`, {
         cause,
       });
     }
-    return new Pattern(source);
   }
 
   /** What every match begins with, one for each alternative. */
@@ -84,6 +86,12 @@ export class Pattern {
     return this.#shape.closedRight;
   }
 
+  /** The subject in which the original's unanchored search would find this first. For the guard of reserved paths only. */
+  findIn(subjects: readonly string[]): string | undefined {
+    const program = this.#program ?? compileStored(this.source);
+    return subjects.find((subject) => program.test(subject));
+  }
+
   /** Throws `store_integrity` when a restored pattern is none that this release understands. */
   matches(subject: string): boolean {
     const simple = this.#shape.simple;
@@ -102,9 +110,4 @@ function compileStored(source: string): RE2JS {
   } catch (cause) {
     throw new SpikeError('store_integrity', 'a stored policy has a pattern that does not compile', { cause });
   }
-}
-
-/** Does the original's unanchored search find this pattern in the subject? For the guard of reserved paths only. */
-export function isFoundIn(pattern: Pattern, subject: string): boolean {
-  return RE2JS.compile(pattern.source).test(subject);
 }

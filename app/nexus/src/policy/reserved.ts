@@ -1,5 +1,5 @@
 import { SpikeError } from '@spike/error';
-import { isFoundIn, type Pattern } from './pattern.ts';
+import type { Pattern } from './pattern.ts';
 
 /** Paths that stand for powers over the system itself (wire.md 5). */
 export const reservedPaths = ['spike/system/acl', 'spike/system/secret', 'spike/system/cipher/exec'] as const;
@@ -21,7 +21,7 @@ export function isAnchored(spiffePattern: string): boolean {
  * so does this. Throws `data_invalid_input`.
  */
 export function checkReserved(spiffePattern: Pattern, pathPattern: Pattern): void {
-  const found = reservedPaths.find((path) => isFoundIn(pathPattern, path));
+  const found = pathPattern.findIn(reservedPaths);
   if (found === undefined) return;
   if (!pathPattern.matches(found)) {
     throw new SpikeError(

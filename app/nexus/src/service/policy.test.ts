@@ -141,7 +141,7 @@ test('a policy in the place of another, of a tenant, or that does not open stops
 test('after a commit of unknown outcome decisions follow the store, as soon as it can be read', async () => {
   const { ledger, vault, service: seeded } = await openService();
   await seeded.put(grant, input());
-  let failing: 'none' | 'commit' | 'all' = 'none';
+  let failing: 'none' | 'answer' | 'commit' | 'all' = 'none';
   const shaky: Ledger = {
     revision: 0,
     get: (table, key) => (failing === 'all' ? Promise.reject(lost()) : ledger.get(table, key)),
@@ -154,12 +154,16 @@ test('after a commit of unknown outcome decisions follow the store, as soon as i
     recorded: () => undefined,
   };
   const service = await PolicyService.load({ vault, ledger: shaky });
+  failing = 'answer';
+  await assert.rejects(service.put(grant, input({ pathPattern: '^late$' })), hasCode('store_failed'));
+  assert.equal(service.engine.decide(peer, 'read', 'late').allowed, true);
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, false);
   failing = 'commit';
   await assert.rejects(service.delete(grant, 'web'), hasCode('store_failed'));
   await assert.rejects(service.list(grant), hasCode('store_failed'));
   failing = 'none';
   assert.deepEqual(await service.list(grant), []);
-  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, false);
+  assert.equal(service.engine.decide(peer, 'read', 'late').allowed, false);
 });
 
 test('policies of one name that are written at once all succeed, and the store agrees with the decisions', async () => {
