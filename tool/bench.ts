@@ -1,0 +1,105 @@
+// npm run bench -- [NAMES…] [--seconds N] [--repeat N] [--json FILE] [--home DIR]: what is asked for in
+// doc/reference/performance.md, each figure with the conditions it was taken under.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg, release } from 'node:os';
+import { parseArgs } from 'node:util';
+import { measureCommand } from './bench/command.ts';
+import { formatTable, summarise, type Figure } from './bench/figure.ts';
+import { measureFirstStart } from './bench/first-start.ts';
+import { chooseCores } from './bench/processor.ts';
+import { measureServing, type ServeOptions } from './bench/serve.ts';
+import { secretCount, Stage, valueBytes } from './bench/stage.ts';
+import { root } from './step.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '5' },
+    repeat: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    /** Of a system that runs already, such as one under a profiler. */
+    home: { type: 'string' },
+  },
+});
+const seconds = Number(values.seconds);
+const repeat = Number(values.repeat);
+
+const serving: readonly ServeOptions[] = [
+  {
+    bench: 'L1',
+    load: { operation: 'get', connections: 8, fresh: false, seconds },
+    cpuGoal: { kind: 'at most', value: 0.05 },
+    ratioGoal: { kind: 'at least', value: 0.6 },
+  },
+  {
+    bench: 'L3',
+    load: { operation: 'get', connections: 8, fresh: true, seconds },
+    ratioGoal: { kind: 'at least', value: 0.7 },
+  },
+  {
+    bench: 'L2',
+    load: { operation: 'put', connections: 32, fresh: false, seconds },
+    cpuGoal: { kind: 'at most', value: 0.15 },
+    rateGoal: { kind: 'at least', value: 6_000 },
+  },
+];
+const names = ['L1', 'L2', 'L3', 'L9', 'L10'];
+const wanted = positionals.length === 0 ? names : positionals.map((name) => name.toUpperCase());
+const unknown = wanted.filter((name) => !names.includes(name));
+if (unknown.length > 0) throw new Error(`there is no bench ${unknown.join(', ')}, only ${names.join(', ')}`);
+
+const before = loadavg();
+const runs: Figure[][] = [];
+for (let run = 1; run <= repeat; run += 1) runs.push(await measureAll());
+const summaries = summarise(runs);
+const conditions = describeConditions();
+process.stdout.write(`${formatTable(summaries)}\n`);
+for (const [name, value] of Object.entries(conditions)) process.stdout.write(`${name}: ${value}\n`);
+if (values.json !== undefined) {
+  writeFileSync(values.json, `${JSON.stringify({ conditions, figures: summaries }, null, 2)}\n`);
+}
+
+async function measureAll(): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  const served = serving.filter(({ bench }) => wanted.includes(bench));
+  if (served.length > 0) {
+    await using stage = await Stage.open(values.home);
+    for (const options of served) {
+      note(options.bench);
+      figures.push(...(await measureServing(stage, options)));
+    }
+  }
+  if (wanted.includes('L9')) {
+    note('L9');
+    figures.push(...(await measureCommand()));
+  }
+  if (wanted.includes('L10')) {
+    note('L10');
+    figures.push(...(await measureFirstStart()));
+  }
+  return figures;
+}
+
+function note(bench: string): void {
+  process.stderr.write(`measuring ${bench}\n`);
+}
+
+function describeConditions(): Readonly<Record<string, string>> {
+  const { server, load } = chooseCores();
+  const git = (...args: readonly string[]): string =>
+    spawnSync('git', args, { cwd: root }).stdout.toString().trim();
+  const changed = git('status', '--porcelain') !== '';
+  const average = (load: readonly number[]): string => (load[0] ?? Number.NaN).toFixed(1);
+  return {
+    commit: `${git('rev-parse', '--short', 'HEAD')}${changed ? ', with changes that are not committed' : ''}`,
+    machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${process.platform} ${release()}, Node ${process.version}`,
+    'load of the machine': `${average(before)} before, ${average(loadavg())} after (1-minute average)`,
+    cores:
+      server === undefined
+        ? 'not pinned: no taskset here, or fewer than two cores'
+        : `L1 to L3: the server, all of its threads, on core ${server}, the generator on core ${load ?? '?'}; the rest of the system and L9, L10 wherever the kernel likes`,
+    load: `L1 to L3: ${seconds} s after ${Math.min(2, seconds / 2)} s of warming up; ${secretCount} secrets with one value of ${valueBytes} bytes, chosen uniformly; a workload under one policy; SQLite with synchronous=FULL, audit on, mTLS, loopback`,
+    runs: repeat === 1 ? 'one' : `median of ${repeat}, each on a fresh system`,
+  };
+}

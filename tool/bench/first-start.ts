@@ -1,0 +1,90 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { repository } from '../../test/system.ts';
+import type { Figure } from './figure.ts';
+
+const startMs = 120_000;
+
+/** L10: from a clone that nobody has touched to a secret that is stored, and the same again. */
+export async function measureFirstStart(): Promise<readonly Figure[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'spike-bench-'));
+  try {
+    const clone = join(directory, 'clone');
+    const cloned = spawnSync('git', ['clone', '--quiet', '--local', repository, clone]);
+    if (cloned.status !== 0) throw new Error(`git clone failed: ${cloned.stderr.toString()}`);
+    const home = join(directory, 'home');
+    const first = await startAndPut(clone, home);
+    const again = await startAndPut(clone, home);
+    const figure = (what: string, ms: number, seconds: number): Figure => ({
+      bench: 'L10',
+      what,
+      value: ms / 1000,
+      unit: 's',
+      goal: { kind: 'at most', value: seconds },
+    });
+    return [
+      figure('npm start until secret put works, clean clone', first, 60),
+      figure('npm start until secret put works, existing data', again, 4),
+    ];
+  } finally {
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function startAndPut(clone: string, home: string): Promise<number> {
+  const env = withoutOuterNpm({ ...process.env, SPIKE_HOME: home });
+  const started = performance.now();
+  const system = spawn('npm', ['start', '--', '--port', '0'], {
+    cwd: clone,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  const ended = once(system, 'exit');
+  const timer = setTimeout(() => signalGroup(system.pid, 'SIGKILL'), startMs);
+  try {
+    await whenUp(system.stdout);
+    const put = spawnSync(
+      process.execPath,
+      [join(clone, 'bin', 'spike.mjs'), 'secret', 'put', 'bench/first', 'value=v'],
+      { cwd: clone, env, timeout: startMs },
+    );
+    if (put.status !== 0) throw new Error(`secret put failed: ${put.stderr.toString()}`);
+    return performance.now() - started;
+  } finally {
+    clearTimeout(timer);
+    signalGroup(system.pid, 'SIGTERM');
+    await ended;
+  }
+}
+
+async function whenUp(output: NodeJS.ReadableStream): Promise<void> {
+  for await (const line of createInterface({ input: output })) {
+    if (line.startsWith('SPIKE is up')) {
+      output.resume();
+      return;
+    }
+  }
+  throw new Error('npm start ended before the system was up');
+}
+
+/** What an outer `npm run` set would make the inner one behave differently from a person's. */
+function withoutOuterNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(
+    ([name]) => !/^npm_(?!config_(cache|registry)$)/i.test(name) && name !== 'NODE_COMPILE_CACHE',
+  );
+  return Object.fromEntries(kept);
+}
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It is gone.
+  }
+}
