@@ -22,8 +22,10 @@ class BadDisk implements Disk {
   stuck = false;
   broken = false;
   syncs = 0;
+  readonly offsets: number[] = [];
 
   write(fd: number, bytes: Uint8Array, offset: number): void {
+    this.offsets.push(offset);
     if (!this.full) return realDisk.write(fd, bytes, offset);
     realDisk.write(fd, bytes.subarray(0, bytes.byteLength / 2), offset);
     throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
@@ -81,6 +83,11 @@ test('while syncing fails nothing counts as synced and lines are refused; then i
   await until(() => disk.syncs > tried + 2);
   disk.broken = false;
   await until(() => file.problem === undefined);
+  const unsynced = '{"sequence":0,"a":1}\n'.length;
+  assert.ok(
+    disk.offsets.filter((offset) => offset === unsynced).length > 1,
+    'what was not synced is written again',
+  );
   assert.equal(file.synced.size, 2);
   assert.deepEqual(await file.append('"c":3}'), { sequence: 2 });
   assert.deepEqual(await file.verify(signal), { ok: true });

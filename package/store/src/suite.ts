@@ -43,13 +43,13 @@ export function isSpikeError(code: ErrorCode): (thrown: unknown) => boolean {
   return (thrown) => thrown instanceof SpikeError && thrown.code === code;
 }
 
-/** What every driver promises. `open` gives an empty store each time; the suite closes it. */
-export function testStore(name: string, open: () => Promise<Store>): void {
+/** What every driver promises. `open` gives an empty store each time, `runs` times for the property; the suite closes it. */
+export function testStore(name: string, runs: number, open: () => Promise<Store>): void {
   describe(`${name}: the contract of a store`, () => {
     testReading(open);
     testWriting(open);
     testLimits(open);
-    testProperty(open);
+    testProperty(runs, open);
     testClosing(open);
   });
 }
@@ -298,7 +298,7 @@ function testLimits(open: () => Promise<Store>): void {
   });
 }
 
-function testProperty(open: () => Promise<Store>): void {
+function testProperty(numRuns: number, open: () => Promise<Store>): void {
   test('any sequence of commits leaves what a map would hold', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -317,7 +317,7 @@ function testProperty(open: () => Promise<Store>): void {
           }
         },
       ),
-      { numRuns: 10 },
+      { numRuns },
     );
   });
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FailingStore, isSpikeError, makePut, testStore } from '../suite.ts';
 import { openMemoryStore } from './store.ts';
 
-testStore('memory', async () => Promise.resolve(openMemoryStore()));
+testStore('memory', 100, async () => Promise.resolve(openMemoryStore()));
 
 test('a store that is made to fail fails at that call only, before or after it happened', async () => {
   for (const [failing, found] of [

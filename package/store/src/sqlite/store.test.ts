@@ -26,7 +26,7 @@ const signal = AbortSignal.timeout(60_000);
 const openFresh = async (): Promise<Store> => openSqliteStore({ directory: freshDirectory(), signal });
 const key = (text: string): Uint8Array => Buffer.from(text);
 
-testStore('sqlite', openFresh);
+testStore('sqlite', 8, openFresh);
 
 test('what was committed is there after closing and opening again', async () => {
   const directory = freshDirectory();
