@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import manifest from '../package.json' with { type: 'json' };
+import { openScratch, repository, runProgram, System, type Outcome } from './system.ts';
+
+let system: System;
+before(async () => {
+  system = await System.start();
+});
+after(async () => {
+  await system[Symbol.asyncDispose]();
+});
+
+const command = join(repository, 'bin', 'spike.mjs');
+/** The issue's own bound for a command that finds no agent. */
+const noAgentMs = 5_000;
+
+/** It fails with this code, says why on standard error alone, and shows no stack. */
+function assertFailure(outcome: Outcome, code: number, reason: RegExp): void {
+  assert.equal(outcome.code, code, outcome.stderr + outcome.stdout);
+  assert.match(outcome.stderr, reason);
+  assert.doesNotMatch(outcome.stderr, /^\s+at .*:\d+/m);
+  assert.equal(outcome.stdout, '');
+}
+
+async function spikeAs(path: string, args: readonly string[]): Promise<Outcome> {
+  return await system.spike(['authority', 'run', path, '--', process.execPath, command, ...args]);
+}
+
+test('a secret is put from arguments, standard input and files, and read in every format', async () => {
+  await using scratch = await openScratch();
+  const file = join(scratch.path, 'key.pem');
+  await writeFile(file, 'line one\nline two\n');
+  const put = await system.spike(
+    ['secret', 'put', 'tenants/acme/db', 'user=app', 'pass=-', `key=@${file}`, 'dsn=a=b'],
+    { input: 'correct horse\n' },
+  );
+  assert.deepEqual(put, { code: 0, stdout: 'OK\n', stderr: '' });
+
+  const values = { user: 'app', pass: 'correct horse', key: 'line one\nline two\n', dsn: 'a=b' };
+  const get = ['secret', 'get', 'tenants/acme/db'];
+  const [json, oneJson, human, one, yaml] = await Promise.all([
+    system.mustSpike([...get, '-f', 'json']),
+    system.mustSpike([...get, 'pass', '--format', 'j']),
+    system.mustSpike(get),
+    system.mustSpike([...get, 'pass']),
+    system.mustSpike([...get, 'user', '-f', 'yaml']),
+  ]);
+  assert.deepEqual(JSON.parse(json), values);
+  assert.match(json, /^\{\n {4}"/, 'four spaces, as the Go command writes it');
+  assert.equal(oneJson, '"correct horse"\n');
+  assert.match(human, /^user: app$/m);
+  assert.match(human, /^pass: correct horse$/m);
+  assert.equal(one, 'correct horse\n');
+  assert.equal(yaml, 'app\n\n');
+});
+
+test('versions are read by number, deleted softly and listed; what is gone is not found', async () => {
+  const path = 'tenants/acme/versions';
+  await system.mustSpike(['secret', 'put', path, 'n=1']);
+  await system.mustSpike(['secret', 'put', path, 'n=2']);
+  assert.equal(await system.mustSpike(['secret', 'get', path, 'n', '-v', '1']), '1\n');
+  assert.equal(await system.mustSpike(['secret', 'get', path, 'n']), '2\n');
+  assert.equal(await system.mustSpike(['secret', 'delete', path]), 'OK\n');
+  assertFailure(await system.spike(['secret', 'get', path, '-v', '2']), 3, /not found/);
+  assert.equal(await system.mustSpike(['secret', 'get', path, 'n']), '1\n', 'the newest that is not deleted');
+  await system.mustSpike(['secret', 'delete', path, '--versions', '1,2']);
+  assertFailure(await system.spike(['secret', 'get', path]), 3, /not found/);
+  await system.mustSpike(['secret', 'put', path, 'n=3']);
+  assert.equal(await system.mustSpike(['secret', 'get', path, 'n', '-v', '3']), '3\n');
+  const [human, json] = await Promise.all([
+    system.mustSpike(['secret', 'list']),
+    system.mustSpike(['secret', 'list', '-f', 'json']),
+  ]);
+  assert.match(human, /^- tenants\/acme\/versions$/m);
+  assert.ok((JSON.parse(json) as string[]).includes(path));
+  assertFailure(await system.spike(['secret', 'get', path, 'absent', '-v', '3']), 3, /no value of that key/);
+});
+
+test('what is written wrongly is refused as usage, before anything is sent', async () => {
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [['secret', 'put', 'a/b', 'only-a-value'], /value 1 is not of the form/],
+    [['secret', 'put', 'a/b'], /missing required argument/],
+    [['secret', 'put', 'a/../b', 'k=v'], /path/],
+    [['secret', 'get', 'a/b', '-f', 'xml'], /--format is one of/],
+    [['secret', 'get', 'a/b', '-v', 'one'], /whole number/],
+    [['secret', 'frobnicate'], /unknown command/],
+    [['policy', 'create', '--name', 'x'], /missing: --path-pattern, --spiffeid-pattern, --permissions/],
+    [['nonsense'], /unknown command/],
+  ];
+  await Promise.all(wrong.map(async ([args, reason]) => assertFailure(await system.spike(args), 2, reason)));
+  const { stderr } = await system.spike(['secret', 'put', 'a/b', 'hunter2']);
+  assert.doesNotMatch(stderr, /hunter2/, 'it may be a secret that lost its key');
+});
+
+test('policies are created, applied from a file, listed, shown and deleted', async () => {
+  await using scratch = await openScratch();
+  const flags = [
+    '--path-pattern',
+    'tenants/acme/.*',
+    '--spiffeid-pattern',
+    '^spiffe://spike\\.ist/workload/app$',
+  ];
+  const create = ['policy', 'create', '--name', 'acme', ...flags, '--permissions', 'read,list'];
+  assert.equal(await system.mustSpike(create), 'Policy created successfully\n');
+  assertFailure(await system.spike(create), 6, /there is a policy acme already/);
+
+  const file = join(scratch.path, 'policy.yaml');
+  await writeFile(
+    file,
+    "name: acme\nspiffeidPattern: '^spiffe://spike\\.ist/workload/app$'\npathPattern: 'tenants/.*'\npermissions: [read]\n",
+  );
+  assert.equal(
+    await system.mustSpike(['policy', 'apply', '--file', file]),
+    "Policy 'acme' applied successfully\n",
+  );
+  const [list, listJson, human, json, yaml] = await Promise.all([
+    system.mustSpike(['policy', 'list']),
+    system.mustSpike(['policy', 'list', '--path-pattern', 'tenants/.*', '-f', 'json']),
+    system.mustSpike(['policy', 'get', 'acme']),
+    system.mustSpike(['policy', 'get', '--name', 'acme', '-f', 'json']),
+    system.mustSpike(['policy', 'get', 'acme', '-f', 'yaml']),
+  ]);
+  assert.equal(list, 'POLICIES\n========\n\nName: acme\n--------\n\n');
+  assert.deepEqual(JSON.parse(listJson), [{ id: '', name: 'acme' }]);
+  assert.match(human, /^Path Pattern: tenants\/\.\*$/m);
+  const shown = JSON.parse(json) as Record<string, unknown>;
+  assert.deepEqual(
+    [shown['spiffiedPattern'], shown['permissions']],
+    ['^spiffe://spike\\.ist/workload/app$', ['read']],
+  );
+  assert.match(yaml, /^pathpattern: tenants\/\.\*$/m);
+
+  assert.match(
+    await system.mustSpike(['policy', 'delete', 'acme'], { input: 'n\n' }),
+    /\(y\/N\): Operation canceled\.\n$/,
+  );
+  assert.match(
+    await system.mustSpike(['policy', 'delete', 'acme'], { input: 'y\n' }),
+    /Policy deleted successfully\n$/,
+  );
+  const [gone, goneAgain, none] = await Promise.all([
+    system.spike(['policy', 'get', 'acme']),
+    system.spike(['policy', 'delete', 'acme', '--yes']),
+    system.mustSpike(['policy', 'list', '-f', 'json']),
+  ]);
+  assertFailure(gone, 3, /not found/);
+  assertFailure(goneAgain, 3, /there is no policy acme/);
+  assert.equal(none, '[]\n');
+});
+
+test('a pattern that does not compile, or one that reaches into what is reserved, is refused', async () => {
+  const apply = (path: string, permissions: string) =>
+    system.spike(
+      ['policy', 'apply', '--name', 'bad', '--path-pattern', path].concat([
+        '--spiffeid-pattern',
+        '.*',
+        '--permissions',
+        permissions,
+      ]),
+    );
+  const [broken, unknown] = await Promise.all([apply('a(', 'read'), apply('a/.*', 'rule')]);
+  assertFailure(broken, 1, /pattern/i);
+  assertFailure(unknown, 2, /permissions are a list of/);
+});
+
+test('a process without the identity is told which entry it needs, with exit code 4', async () => {
+  const [restore, recover, workload] = await Promise.all([
+    system.spike(['operator', 'restore'], { input: `spike:1:${'ab'.repeat(32)}` }),
+    system.spike(['operator', 'recover']),
+    spikeAs('/workload/stranger', ['secret', 'list']),
+  ]);
+  assertFailure(restore, 4, /entry create --spiffe-id \/spike\/pilot\/role\/restore/);
+  assertFailure(recover, 4, /entry create --spiffe-id \/spike\/pilot\/role\/recover/);
+  assertFailure(workload, 4, /entry create --spiffe-id \/spike\/pilot\/role\/superuser/);
+});
+
+test('operators recover and restore with identities that somebody made for them', async () => {
+  await using scratch = await openScratch();
+  const make = (role: string) =>
+    system.mustSpike([
+      'authority',
+      'entry',
+      'create',
+      '--spiffe-id',
+      `/spike/pilot/role/${role}`,
+      '-f',
+      'json',
+    ]);
+  const entry = JSON.parse(await make('recover')) as { id: string; selectors: string[] };
+  assert.deepEqual(entry.selectors, [`uid:${process.getuid?.() ?? ''}`]);
+  const written = await system.mustSpike(['operator', 'recover'], {
+    env: { SPIKE_PILOT_RECOVERY_DIR: scratch.path },
+  });
+  const directory = join(scratch.path, 'recover');
+  assert.match(written, /recovery directory/);
+  assert.ok(written.includes(directory));
+  const names = (await readdir(directory)).toSorted();
+  assert.deepEqual(
+    names,
+    [1, 2, 3].map((id) => `spike.recovery.${id}.txt`),
+  );
+  assert.equal((await stat(directory)).mode & 0o777, 0o700);
+  for (const name of names) {
+    const path = join(directory, name);
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    const id = name.split('.')[2];
+    const text = await readFile(path, 'utf8');
+    assert.match(text, new RegExp(`^spike:${id}:[0-9a-f]{64}$`));
+    assert.equal(text, await readFile(join(system.home.recovery, name), 'utf8'), 'the same shares each time');
+  }
+
+  await system.mustSpike(['authority', 'entry', 'delete', entry.id]);
+  assertFailure(await system.spike(['operator', 'recover']), 4, /no identity/);
+  assertFailure(await system.spike(['authority', 'entry', 'show', entry.id]), 3, /not found/);
+
+  await make('restore');
+  const share = await readFile(join(directory, 'spike.recovery.1.txt'), 'utf8');
+  const [needless, garbage] = await Promise.all([
+    system.spike(['operator', 'restore'], { input: share }),
+    system.spike(['operator', 'restore'], { input: 'spike:1:xyz' }),
+  ]);
+  assertFailure(needless, 1, /there is nothing to restore/);
+  assertFailure(garbage, 2, /shar[de]/);
+  assert.doesNotMatch(garbage.stderr, /xyz/);
+});
+
+test('identities of the parts are not to be had from the command', async () => {
+  for (const path of ['/spike/nexus', '/spike/keeper', '/spike/bootstrap/x']) {
+    const outcome = await system.spike(['authority', 'entry', 'create', '--spiffe-id', path]);
+    assert.equal(outcome.code, 4, outcome.stderr);
+  }
+});
+
+test('status tells the state, who one is, and what to know; --verify checks the store', async () => {
+  const [human, json] = await Promise.all([
+    system.mustSpike(['status']),
+    system.mustSpike(['status', '--verify', '-f', 'json']),
+  ]);
+  assert.match(human, /^You: +spiffe:\/\/spike\.ist\/spike\/pilot\/role\/superuser$/m);
+  assert.match(human, /^Keepers: +3 of 3 reachable, 2 required$/m);
+  assert.match(human, /reads every secret/);
+  assert.match(human, /not protected from each other/);
+  const shown = JSON.parse(json) as { nexus: { state: string; verify: { ok: boolean; checked: number } } };
+  assert.equal(shown.nexus.state, 'ready');
+  assert.equal(shown.nexus.verify.ok, true);
+  assert(shown.nexus.verify.checked > 0);
+});
+
+test('the context is printed, and as exports that a shell takes', async () => {
+  const { nexusUrl, endpointSocket } = await system.context();
+  const shell = await system.mustSpike(['context', '--shell']);
+  const printed = await runProgram('/bin/sh', [
+    '-c',
+    'eval "$1"; printf "%s %s" "$SPIKE_NEXUS_API_URL" "$SPIFFE_ENDPOINT_SOCKET"',
+    'sh',
+    shell,
+  ]);
+  assert.equal(printed.stdout, `${nexusUrl} ${endpointSocket}`);
+  const json = JSON.parse(await system.mustSpike(['context', '-f', 'json'])) as { nexusUrl: string };
+  assert.equal(json.nexusUrl, nexusUrl);
+});
+
+test('--help and --version need neither an agent nor a home', async () => {
+  await using scratch = await openScratch();
+  const env = {
+    SPIKE_HOME: join(scratch.path, 'nowhere'),
+    SPIFFE_ENDPOINT_SOCKET: 'unix:///nowhere/agent.sock',
+  };
+  const run = (args: readonly string[]) => runProgram(process.execPath, [command, ...args], { env });
+  const [version, ...helps] = await Promise.all([
+    run(['--version']),
+    run(['--help']),
+    run(['secret', 'put', '--help']),
+    run(['policy', '--help']),
+    run(['dev', '--help']),
+  ]);
+  assert.deepEqual(version, { code: 0, stdout: `${manifest.version}\n`, stderr: '' });
+  for (const help of helps) {
+    assert.equal(help.code, 0, help.stderr);
+    assert.match(help.stdout, /^Usage:/);
+    assert.equal(help.stderr, '');
+  }
+});
+
+test('without an agent, with a silent one and without Nexus it ends with 7 within five seconds', async () => {
+  await using scratch = await openScratch();
+  const held = new Set<Socket>();
+  const silent = createServer((socket) => held.add(socket.on('error', () => undefined)));
+  const socket = join(scratch.path, 'silent.sock');
+  await new Promise<void>((resolve) => silent.listen(socket, resolve));
+  await mkdir(join(scratch.path, 'home'), { mode: 0o700 });
+  try {
+    const run = async (env: Readonly<Record<string, string>>): Promise<Outcome> => {
+      const started = performance.now();
+      const outcome = await system.spike(['secret', 'list'], { env });
+      const took = performance.now() - started;
+      assert(took < noAgentMs, `it took ${took} ms`);
+      return outcome;
+    };
+    const elsewhere = { SPIKE_HOME: join(scratch.path, 'home') };
+    const closed = createServer();
+    const port = await new Promise<number>((resolve) =>
+      closed.listen(0, '127.0.0.1', () => {
+        const address = closed.address();
+        assert(typeof address === 'object' && address !== null);
+        resolve(address.port);
+      }),
+    );
+    await new Promise((resolve) => closed.close(resolve));
+    const [none, mute, unreachable] = await Promise.all([
+      run({ ...elsewhere, SPIFFE_ENDPOINT_SOCKET: `unix://${join(scratch.path, 'none.sock')}` }),
+      run({ ...elsewhere, SPIFFE_ENDPOINT_SOCKET: `unix://${socket}` }),
+      run({ SPIKE_NEXUS_API_URL: `https://127.0.0.1:${port}` }),
+    ]);
+    assertFailure(none, 7, /no SPIFFE agent answers at .*none\.sock/s);
+    assertFailure(mute, 7, /no SPIFFE agent answers at .*silent\.sock/s);
+    assertFailure(unreachable, 7, /Failed to connect to SPIKE Nexus/);
+    assertFailure(await system.spike(['context'], { env: elsewhere }), 7, /npm start/);
+  } finally {
+    for (const peer of held) peer.destroy();
+    await new Promise((resolve) => silent.close(resolve));
+  }
+});
