@@ -52,7 +52,7 @@ export interface RequestContext {
   /** Fires at the route's deadline and when the caller goes away; a handler that has begun to write need not heed it. */
   readonly signal: AbortSignal;
   /** The record of this request as a success, to be committed together with what it does. The same record is appended afterwards. */
-  draftAudit(): AuditDraft;
+  readonly draftAudit: () => AuditDraft;
 }
 
 /** One handler for each route of a table; to leave one out does not compile. */

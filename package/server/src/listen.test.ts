@@ -1,0 +1,214 @@
+import { once } from 'node:events';
+import { suite, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { nexusTable, rolePaths } from '@spike/contract';
+import {
+  authorizeAny,
+  openPool,
+  type PoolRequest,
+  type TlsPool,
+  type TlsServer,
+  type X509Svid,
+} from '@spike/spiffe';
+import { createRefusalLog, listen } from './listen.ts';
+import { createFakeLog } from './testing/port.ts';
+import { samplePath } from './testing/sample.ts';
+import { Stage } from './testing/stage.ts';
+
+const timeoutMs = 2000;
+
+/** A server on a real socket, and a superuser's pool of connections to it. */
+class Rig implements AsyncDisposable {
+  readonly stage = Stage.ofNexus();
+  readonly svid: X509Svid = this.stage.world.svid(rolePaths.superuser);
+  readonly pool: TlsPool = openPool({
+    source: this.stage.world.source(rolePaths.superuser),
+    authorize: authorizeAny(),
+  });
+  #server: TlsServer | undefined;
+
+  static async open(putDeadlineMs = 10_000): Promise<Rig> {
+    const rig = new Rig();
+    const { putSecret } = nexusTable;
+    const table = {
+      ...nexusTable,
+      putSecret: { ...putSecret, limits: { ...putSecret.limits, deadlineMs: putDeadlineMs } },
+    };
+    rig.#server = await listen(
+      {
+        ...rig.stage.options,
+        table,
+        source: rig.stage.world.source('/spike/nexus'),
+        authorize: authorizeAny(),
+        host: '127.0.0.1',
+        port: 0,
+      },
+      AbortSignal.timeout(timeoutMs),
+    );
+    return rig;
+  }
+
+  get server(): TlsServer {
+    assert.ok(this.#server);
+    return this.#server;
+  }
+
+  post(path: string, body: string, options: Partial<PoolRequest> = {}) {
+    return this.pool.request({ method: 'POST', url: this.server.url + path, body, timeoutMs, ...options });
+  }
+
+  /** A connection to write anything into. */
+  async raw(): Promise<TLSSocket> {
+    const { cert, key } = pemOf(this.svid);
+    const socket = connectTls({ ...this.server.address, cert, key, rejectUnauthorized: false });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    return socket;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.pool[Symbol.dispose]();
+    await this.#server?.[Symbol.asyncDispose]();
+  }
+}
+
+function pemOf(svid: X509Svid): { cert: string; key: string } {
+  const { cert, key } = svid.toPem();
+  return { cert, key };
+}
+
+/** All that comes until the far side ends the connection. */
+async function readAll(socket: TLSSocket): Promise<string> {
+  let text = '';
+  socket.on('data', (part: Buffer) => (text += part.toString()));
+  await once(socket, 'close');
+  return text;
+}
+
+const head = (length: string): string => `POST /v1/store/secrets HTTP/1.1\r\nHost: x\r\n${length}\r\n\r\n`;
+
+void suite('a server on a socket', () => {
+  void test('answers with the headers of the original, 200 alone for success', async () => {
+    await using rig = await Rig.open();
+    const { status, headers, body } = await rig.post(
+      '/v1/store/secrets?action=get',
+      `{"path":"${samplePath}"}`,
+    );
+    assert.equal(status, 200);
+    assert.equal(body.toString(), '{"data":{"user":"app"},"version":1}');
+    assert.equal(headers['content-type'], 'application/json');
+    assert.equal(headers['cache-control'], 'no-store, no-cache, must-revalidate, private');
+    assert.deepEqual([headers.pragma, headers.expires], ['no-cache', '0']);
+    const [record] = rig.stage.audit.records;
+    assert.equal(record?.remoteAddress, '127.0.0.1');
+    assert.ok((record?.remotePort ?? 0) > 1);
+  });
+
+  for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
+    void test(`${method} is 400, also before it is ready`, async () => {
+      await using rig = await Rig.open();
+      rig.stage.gate.refusal = new Error('not ready');
+      const { status, body } = await rig.post('/v1/store/secrets', '', { method });
+      assert.equal(status, 400);
+      assert.match(body.toString(), /^\{"err":"api_bad_request","trail":"[0-9a-f]{32}"/);
+    });
+  }
+
+  void test('takes the first action of the query and the exact path', async () => {
+    await using rig = await Rig.open();
+    const ask = async (url: string) => (await rig.post(url, `{"path":"a"}`)).status;
+    assert.equal(await ask('/v1/store/secrets?action=get&action=nothing'), 200);
+    assert.equal(await ask('/v1/store/secrets?x=1&action=get'), 200);
+    assert.equal(await ask('/v1/store/secrets?action=nothing&action=get'), 400);
+    assert.equal(await ask('/v1/store/secrets/?action=get'), 400);
+    assert.equal(await ask('/v1/store/secrets?action=GET'), 400);
+  });
+
+  void test('takes a body in chunks, and refuses one that grows too large while others are served', async () => {
+    await using rig = await Rig.open();
+    const socket = await rig.raw();
+    socket.write(`${head('Transfer-Encoding: chunked')}100000\r\n`);
+    const reading = readAll(socket);
+    socket.write(Buffer.alloc(0x100000, ' '));
+    socket.write('\r\n100000\r\n');
+    socket.write(Buffer.alloc(1000, ' '));
+    assert.equal((await rig.post('/v1/store/secrets?action=get', '{"path":"a"}')).status, 200);
+    assert.match(await reading, /^HTTP\/1\.1 413 [^]*\r\nConnection: close\r\n[^]*api_payload_too_large/);
+  });
+
+  void test('refuses a large body by its announcement, without waiting for it', async () => {
+    await using rig = await Rig.open();
+    const socket = await rig.raw();
+    socket.write(head('Content-Length: 100000000'));
+    assert.match(await readAll(socket), /^HTTP\/1\.1 413 /);
+    assert.equal(rig.stage.calls.length, 0);
+  });
+
+  void test('gives a body its deadline, and says so', async () => {
+    await using rig = await Rig.open(150);
+    const socket = await rig.raw();
+    socket.write(`${head('Content-Length: 100')}{"path"`);
+    assert.match(await readAll(socket), /^HTTP\/1\.1 400 [^]*the body did not arrive in time/);
+  });
+
+  void test('records a caller that leaves in the middle of its body, and goes on', async () => {
+    await using rig = await Rig.open();
+    const recorded = Promise.withResolvers<string>();
+    rig.stage.audit.append = ({ record }) => {
+      recorded.resolve(record);
+      return Promise.resolve();
+    };
+    const socket = await rig.raw();
+    socket.write(`${head('Content-Length: 100')}{"path"`);
+    socket.destroy();
+    assert.match(await recorded.promise, /"outcome":"failed","code":"api_bad_request"/);
+    assert.equal((await rig.post('/v1/store/secrets?action=get', '{"path":"a"}')).status, 200);
+  });
+
+  void test('does not take the rest of a refused body for the next request', async () => {
+    await using rig = await Rig.open();
+    const socket = await rig.raw();
+    const smuggled = 'POST /v1/operator/status HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
+    socket.write(head('Content-Length: 2000000') + smuggled);
+    const answer = await readAll(socket);
+    assert.equal(answer.split('HTTP/1.1').length, 2);
+    assert.deepEqual(
+      rig.stage.audit.records.map(({ action }) => action),
+      ['secret.put'],
+    );
+  });
+
+  void test('cuts the connection instead of answering when the identity was lost on the way', async () => {
+    await using rig = await Rig.open();
+    rig.stage.before = () => {
+      rig.stage.gate.identityEpoch += 1;
+    };
+    await assert.rejects(rig.post('/v1/store/secrets', '{"path":"a"}'), { code: 'connection_lost' });
+  });
+
+  void test('answers requests that are pipelined in their order', async () => {
+    await using rig = await Rig.open();
+    const socket = await rig.raw();
+    const body = '{"path":"a"}';
+    const one = (action: string, last: boolean): string =>
+      `POST /v1/store/secrets?action=${action} HTTP/1.1\r\nHost: x\r\n${last ? 'Connection: close\r\n' : ''}Content-Length: ${body.length}\r\n\r\n${body}`;
+    socket.write(one('get', false) + one('nothing', true));
+    const statuses = [...(await readAll(socket)).matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+    assert.deepEqual(statuses, ['200', '400']);
+  });
+});
+
+void test('strangers fill no log: one line in a second, with the number of the others', () => {
+  const { log, lines } = createFakeLog();
+  let now = 0;
+  const refused = createRefusalLog(log, () => now);
+  const refusal = { code: 'peer_refused', message: 'no', remoteAddress: '127.0.0.1' } as const;
+  for (let i = 0; i < 1000; i++) refused(refusal);
+  now = 1001;
+  refused(refusal);
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { unsaid: number }).unsaid),
+    [0, 999],
+  );
+});
