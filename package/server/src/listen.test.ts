@@ -154,6 +154,8 @@ void suite('a server on a socket', () => {
 
   void test('records a caller that leaves in the middle of its body, and goes on', async () => {
     await using rig = await Rig.open();
+    const arrived = Promise.withResolvers<void>();
+    rig.stage.gate.check = () => arrived.resolve();
     const recorded = Promise.withResolvers<string>();
     rig.stage.audit.append = ({ record }) => {
       recorded.resolve(record);
@@ -161,6 +163,7 @@ void suite('a server on a socket', () => {
     };
     const socket = await rig.raw();
     socket.write(`${head('Content-Length: 100')}{"path"`);
+    await arrived.promise;
     socket.destroy();
     assert.match(await recorded.promise, /"outcome":"failed","code":"api_bad_request"/);
     assert.equal((await rig.post('/v1/store/secrets?action=get', '{"path":"a"}')).status, 200);
