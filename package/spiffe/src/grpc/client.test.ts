@@ -29,7 +29,7 @@ const method = (kind: 'unary' | 'stream'): Method<Note, Note> => ({
   request: note,
   response: note,
 });
-const option: GrpcCallOption = { pingMs: 20, silenceMs: 120, probe: 'ping' };
+const option: GrpcCallOption = { pingMs: 20, silenceMs: 2000, probe: 'ping' };
 const grpcHead = { ':status': 200, 'content-type': 'application/grpc' };
 const frameOf = (value: string): Uint8Array => encodeFrame(note.encode({ text: value }));
 
@@ -314,15 +314,18 @@ for (const probe of ['ping', 'settings'] as const) {
     await using server = await RawServer.http2((stream) => {
       stream.respond(grpcHead, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      setTimeout(() => stream.end(frameOf('late')), 3 * option.silenceMs);
+      setTimeout(() => stream.end(frameOf('late')), 900);
     });
-    assert.deepEqual(await collect(server, 'stream', { probe }), { received: ['late'], error: undefined });
+    assert.deepEqual(await collect(server, 'stream', { probe, silenceMs: 300 }), {
+      received: ['late'],
+      error: undefined,
+    });
   });
 }
 
 test('a server that says nothing at all counts as dead after the silence', async () => {
   await using server = await RawServer.bytes(undefined);
-  const { error } = await collect(server);
+  const { error } = await collect(server, 'stream', { silenceMs: 120 });
   assert.equal(error?.code, 'connection_failed');
   assert.match(error.message, /silent for 120 ms/);
 });
@@ -345,7 +348,7 @@ test('a server that hangs after its first message counts as dead after the silen
       behind.unpipe(socket).pause();
     };
   });
-  const outcome = await collect(server);
+  const outcome = await collect(server, 'stream', { silenceMs: 120 });
   assert.deepEqual(outcome.received, ['a']);
   assert.equal(outcome.error?.code, 'connection_failed');
 });

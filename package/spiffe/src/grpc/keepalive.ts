@@ -23,8 +23,13 @@ export class Keepalive implements Disposable {
   ) {
     this.#session = session;
     this.#probe = option.probe;
+    let tickedAt = this.#heardAt;
     this.#timer = setInterval(() => {
-      if (performance.now() - this.#heardAt >= option.silenceMs) {
+      const now = performance.now();
+      // It was us who did not listen: a process that was stopped or busy has answers waiting that it has not read.
+      if (now - tickedAt > option.pingMs + option.silenceMs / 2) this.#heardAt = now;
+      tickedAt = now;
+      if (now - this.#heardAt >= option.silenceMs) {
         clearInterval(this.#timer);
         fail(new SpiffeError('connection_failed', `the server was silent for ${option.silenceMs} ms`));
       } else {

@@ -17,13 +17,13 @@ import type { WatchEvent } from './watch.ts';
 
 const timing: WorkloadTiming = {
   pingMs: 20,
-  silenceMs: 120,
+  silenceMs: 2000,
   deniedLeastMs: 10,
   deniedMostMs: 20,
   backoffLeastMs: 5,
   backoffMostMs: 40,
 };
-const soon = (): AbortSignal => AbortSignal.timeout(2500);
+const soon = (): AbortSignal => AbortSignal.timeout(10_000);
 const hasCode = (code: string) => (error: unknown) => error instanceof SpiffeError && error.code === code;
 type Response = MessageOf<typeof x509SvidResponseSchema>;
 
@@ -120,7 +120,7 @@ test('C-5 while it is unavailable or unreachable it asks again, ever more rarely
   agent.say(agent.issue(['/a']));
   const started = performance.now();
   while ((await events.next()).value.kind !== 'received');
-  assert.ok(performance.now() - started < 500);
+  assert.ok(performance.now() - started < 5000);
   await events.return(undefined as never);
 });
 

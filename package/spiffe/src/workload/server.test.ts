@@ -24,7 +24,12 @@ import { WorkloadServer, type WorkloadHandler } from './server.ts';
 
 const good = { 'workload.spiffe.io': 'true' };
 const svidPath = '/SpiffeWorkloadAPI/FetchX509SVID';
-const soon = (): AbortSignal => AbortSignal.timeout(2500);
+const soon = (): AbortSignal => AbortSignal.timeout(10_000);
+
+async function within<T>(promise: Promise<T>): Promise<T> {
+  const late = once(soon(), 'abort').then(() => assert.fail('it took too long'));
+  return Promise.race([promise, late]);
+}
 
 /** A client that is made of nothing but node:http2, so that it can do what a good one does not. */
 class RawClient implements AsyncDisposable {
@@ -65,6 +70,9 @@ class RawCall {
       ...headers,
     });
     stream.on('error', () => undefined);
+    // Whatever a test waits for of this call ends with the stream.
+    const late = setTimeout(() => stream.destroy(), 8000);
+    stream.on('close', () => clearTimeout(late));
     stream.end(body);
     let block: IncomingHttpHeaders = {};
     const httpStatus = Promise.withResolvers<unknown>();
@@ -208,7 +216,7 @@ test('W-5 a reader that is slow gets the newest state and not all that it missed
   });
   await using client = new RawClient(place.path);
   const call = client.call(svidPath);
-  await yielded.promise;
+  await within(yielded.promise);
   const hints: (string | undefined)[] = [];
   do hints.push((await call.next()).svids[0]?.hint);
   while (hints.at(-1) !== 'hint-29');
@@ -366,15 +374,15 @@ test('the signal of a watch fires when the client cancels, and when its connecti
   {
     await using client = new RawClient(place.path);
     const call = client.call(svidPath);
-    const signal = await watching.promise;
+    const signal = await within(watching.promise);
     const fired = signal.aborted ? undefined : once(signal, 'abort');
     call.cancel();
     await fired;
     watching = Promise.withResolvers<AbortSignal>();
     client.call(svidPath);
-    await watching.promise;
+    await within(watching.promise);
   }
-  const signal = await watching.promise;
+  const signal = await within(watching.promise);
   if (!signal.aborted) await once(signal, 'abort');
 });
 
@@ -454,6 +462,7 @@ test('a connection without calls is closed after a while, one with a stream is n
   await once(idle.session, 'close', { signal: soon() });
   agent.say(agent.issue(['/b']));
   assert.equal((await call.next()).svids.length, 1);
+  assert.equal((await busy.call(svidPath).next()).svids.length, 1);
 });
 
 test('a client that does not read is cut off, and others are served meanwhile', async () => {
@@ -480,7 +489,7 @@ test('a client that does not read is cut off, and others are served meanwhile', 
   slow.call(svidPath);
   await using quick = new RawClient(place.path);
   assert.equal((await quick.call('/SpiffeWorkloadAPI/FetchX509Bundles').messages.next()).done, false);
-  if (!slow.session.closed) await once(slow.session, 'close', { signal: soon() });
+  if (!slow.session.destroyed) await once(slow.session, 'close', { signal: soon() });
 });
 
 test('bytes that are not HTTP/2 cost their sender the connection and nobody else anything', async () => {
