@@ -151,6 +151,18 @@ export class System implements AsyncDisposable {
     return context;
   }
 
+  /** What Nexus says of itself on its health port; undefined while nobody answers. */
+  async health(): Promise<{ readonly ready: boolean; readonly state: string } | undefined> {
+    const { healthUrl } = await this.context();
+    const answer = await fetch(`${healthUrl}/health/ready`).catch(() => undefined);
+    return (await answer?.json().catch(() => undefined)) as { ready: boolean; state: string } | undefined;
+  }
+
+  /** Waits until Nexus serves secrets. */
+  async ready(): Promise<void> {
+    await until('Nexus is ready', async () => (await this.health())?.ready);
+  }
+
   /** Runs the `spike` command as another terminal would. */
   async spike(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     return await runProgram(process.execPath, [join(repository, 'bin', 'spike.mjs'), ...args], {
