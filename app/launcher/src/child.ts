@@ -28,8 +28,8 @@ export interface PartOptions {
 
 const firstBackoffMs = 200;
 const lastBackoffMs = 5_000;
-/** A part that ran this long has earned a fresh backoff. */
-const steadyMs = 30_000;
+/** A part that served this long has earned a fresh backoff. */
+const steadyMs = 1_000;
 const maxAnnouncementBytes = 4_096;
 const killAfterMs = 7_000;
 
@@ -41,6 +41,8 @@ export class Part implements AsyncDisposable {
   readonly #running: Promise<void>;
   #child: ChildProcess | undefined;
   #ready: Announcement | undefined;
+  /** When the newest process began to serve; kept after its end. */
+  #readySince: number | undefined;
 
   constructor(options: PartOptions) {
     this.#options = options;
@@ -67,9 +69,10 @@ export class Part implements AsyncDisposable {
   async #superviseForever(): Promise<void> {
     let backoffMs = firstBackoffMs;
     while (!this.#stop.signal.aborted) {
-      const started = performance.now();
+      this.#readySince = undefined;
       const how = await this.#liveOnce();
-      if (performance.now() - started > steadyMs) backoffMs = firstBackoffMs;
+      if (this.#readySince !== undefined && performance.now() - this.#readySince > steadyMs)
+        backoffMs = firstBackoffMs;
       await delay(backoffMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       // Told to stop, the whole group ends at once: that is no accident to report.
       if (this.#stop.signal.aborted) return;
@@ -84,6 +87,7 @@ export class Part implements AsyncDisposable {
     const ended = whenEnded(child);
     using _lines = readLines(child, this.#options.onLog, (announcement) => {
       this.#ready = announcement;
+      this.#readySince ??= performance.now();
       this.#options.onReady(announcement);
     });
     const stop = (): void => void child.kill('SIGTERM');
