@@ -140,6 +140,8 @@ test('directories bound a search to what policies could give, and hold the exact
   assert.equal(engine.givesAnywhere(id('web'), 'list'), true);
   assert.equal(engine.givesAnywhere(id('web'), 'execute'), true);
   assert.equal(engine.givesAnywhere(id('other'), 'list'), false);
+  const dotted = engineOf({ pathPattern: '^a/b.c/d$', permissions: ['list'] });
+  assert.deepEqual(dotted.directories(id('web'), 'list'), [['a']]);
   engine.put(make({ name: 'all', pathPattern: '.*db', permissions: ['list'] }));
   assert.deepEqual(engine.directories(id('web'), 'list'), [[]]);
 });

@@ -3,6 +3,7 @@ import type { Pattern } from './pattern.ts';
 import type { Policy, PolicyRecord } from './policy.ts';
 import { PrefixTree } from './prefix-tree.ts';
 import { isReserved } from './reserved.ts';
+import { anyChar } from './syntax.ts';
 
 export interface Decision {
   readonly allowed: boolean;
@@ -123,9 +124,7 @@ export class PolicyEngine {
       for (const { mask, path } of group.policies) {
         if (!grants(mask, action)) continue;
         if (path.exact !== undefined) found.add(path.exact);
-        else
-          for (const prefix of path.prefixes)
-            found.add(prefix.slice(0, Math.max(0, prefix.lastIndexOf('/'))));
+        else for (const prefix of path.prefixes) found.add(directoryOf(prefix));
       }
     }
     if (found.has('')) return [[]];
@@ -170,6 +169,12 @@ export class PolicyEngine {
 
 function toId(tenant: string, name: string): string {
   return `${tenant}/${name}`;
+}
+
+function directoryOf(template: string): string {
+  const dot = template.indexOf(anyChar);
+  const literal = dot < 0 ? template : template.slice(0, dot);
+  return literal.slice(0, Math.max(0, literal.lastIndexOf('/')));
 }
 
 function hasAncestor(directory: string, others: ReadonlySet<string>): boolean {

@@ -143,7 +143,7 @@ test('a pattern matches what RE2 matches over the whole subject, and begins as i
       assert.equal(parsed.matches(text), whole, `${source} on ${JSON.stringify(text)}`);
       if (whole)
         assert.ok(
-          parsed.prefixes.some((prefix) => text.startsWith(prefix)),
+          parsed.prefixes.some((prefix) => fits(prefix, text)),
           source,
         );
       if (parsed.exact !== undefined) assert.equal(whole, text === parsed.exact);
@@ -158,6 +158,18 @@ test('a pattern matches what RE2 matches over the whole subject, and begins as i
     { numRuns: 4000 },
   );
   assert.ok(compared > 1000);
+});
+
+test('a dot stands for one character, whatever it is but a line break', () => {
+  const pattern = Pattern.parsePath('^a.b$');
+  for (const yes of ['a.b', 'axb', 'a/b', 'a\u{1f600}b', 'aéb'])
+    assert.equal(pattern.matches(yes), true, yes);
+  for (const no of ['a\nb', 'ab', 'axxb', 'a\u{1f600}', 'xa.b', 'a.bx'])
+    assert.equal(pattern.matches(no), false, no);
+  assert.equal(pattern.exact, undefined);
+  assert.equal(Pattern.parsePath('a..b').matches('a\u{1f600}b'), false);
+  assert.equal(Pattern.parsePath('a..*').matches('a\u{1f600}'), true);
+  assert.equal(Pattern.parsePath('a..+').matches('a\u{1f600}'), false);
 });
 
 test('what stands before a pattern is found, for the patterns that people write', () => {
@@ -175,6 +187,10 @@ test('what stands before a pattern is found, for the patterns that people write'
     ['(a|b)c', ['']],
     ['x/(a|b)c', ['x/']],
     ['x\\d', ['x']],
+    ['a.b/.*', ['a\0b/']],
+    ['a.*b', ['a']],
+    ['a.+b', ['a\0']],
+    ['a.?b', ['a']],
   ];
   for (const [source, prefixes] of cases)
     assert.deepEqual(Pattern.parsePath(source).prefixes, prefixes, source);
@@ -252,3 +268,8 @@ test('a policy is refused for its name first, then its SPIFFE ID pattern, its pa
     /at least one of/,
   );
 });
+
+function fits(template: string, text: string): boolean {
+  const units = Array.from({ length: template.length }, (_, at) => at);
+  return units.every((at) => template[at] === '\0' || template[at] === text[at]);
+}

@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import { SpikeError } from '@spike/error';
-import { readShape, type Shape } from './syntax.ts';
+import { anyChar, readShape, type Shape } from './syntax.ts';
 
 // Each repetition stands alone and none of their character sets overlap where they meet, so a backtracking engine
 // has one way only to read the subject: the checks are linear. The original's nested form `(/[…/]+)*` is the same
@@ -55,10 +55,9 @@ export class Pattern {
 
   static #parse(source: string, noun: string): Pattern {
     try {
-      const program = RE2JS.compile(source);
-      const pattern = new Pattern(source);
-      if (pattern.#shape.simple === undefined) pattern.#program = program;
-      return pattern;
+      // What it compiles to is not kept: a program takes 20 KB, and of many policies few are asked at a time.
+      RE2JS.compile(source);
+      return new Pattern(source);
     } catch (cause) {
       const reason = cause instanceof Error ? `: ${cause.message.slice(0, 200)}` : '';
       throw new SpikeError('data_invalid_input', `the ${noun} pattern is not an RE2 expression${reason}`, {
@@ -67,14 +66,15 @@ export class Pattern {
     }
   }
 
-  /** What every match begins with, one for each alternative. */
+  /** Templates of what every match begins with, one for each alternative. */
   get prefixes(): readonly string[] {
     return this.#shape.prefixes;
   }
 
   /** The one subject that matches, where there is but one. */
   get exact(): string | undefined {
-    return this.#shape.simple?.rest === 'none' ? this.#shape.simple.text : undefined;
+    const simple = this.#shape.simple;
+    return simple?.rest === 'none' && !simple.text.includes(anyChar) ? simple.text : undefined;
   }
 
   /** Would an unanchored search find no more than this does, as far as the structure tells? */
@@ -88,20 +88,36 @@ export class Pattern {
 
   /** The subject in which the original's unanchored search would find this first. For the guard of reserved paths only. */
   findIn(subjects: readonly string[]): string | undefined {
-    const program = this.#program ?? compileStored(this.source);
+    const program = compileStored(this.source);
     return subjects.find((subject) => program.test(subject));
   }
 
   /** Throws `store_integrity` when a restored pattern is none that this release understands. */
   matches(subject: string): boolean {
     const simple = this.#shape.simple;
-    // Most patterns are a literal or a subtree; they cost a comparison, and never the memory of a program (20 KB).
-    if (simple === undefined) return (this.#program ??= compileStored(this.source)).testExact(subject);
-    if (simple.rest === 'none') return subject === simple.text;
-    if (!subject.startsWith(simple.text)) return false;
-    if (simple.rest === 'some' && subject.length === simple.text.length) return false;
-    return !subject.includes('\n', simple.text.length);
+    // Most patterns are a text or a subtree; they cost a comparison.
+    const begins = simple === undefined ? undefined : beginsWith(subject, simple.text);
+    if (simple === undefined || begins === undefined) {
+      return (this.#program ??= compileStored(this.source)).testExact(subject);
+    }
+    if (!begins) return false;
+    const more = subject.length - simple.text.length;
+    if (simple.rest === 'none') return more === 0;
+    return (simple.rest === 'any' || more > 0) && !subject.includes('\n', simple.text.length);
   }
+}
+
+/** Undefined where a dot meets what may be half a character; RE2 counts those in whole. */
+function beginsWith(subject: string, template: string): boolean | undefined {
+  if (subject.length < template.length) return false;
+  for (let at = 0; at < template.length; at += 1) {
+    const wanted = template.charCodeAt(at);
+    const code = subject.charCodeAt(at);
+    if (wanted === code) continue;
+    if (wanted !== 0 || code === 0x0a) return false;
+    if (code > 0x7f) return undefined;
+  }
+  return true;
 }
 
 function compileStored(source: string): RE2JS {

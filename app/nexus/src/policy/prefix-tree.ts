@@ -1,3 +1,5 @@
+import { anyChar } from './syntax.ts';
+
 interface Node<T> {
   /** Text between the parent and this node. */
   label: string;
@@ -5,9 +7,12 @@ interface Node<T> {
   readonly children: Map<number, Node<T>>;
 }
 
+const anyCode = anyChar.charCodeAt(0);
+
 /**
- * Values under text prefixes, to be found by a text that begins with them. A look-up walks down the text once, so
- * its cost follows the text and what is found, and not the number of values.
+ * Values under templates, to be found by a text that begins with them. A look-up walks down the text, so its cost
+ * follows the text and what is found, and not the number of values. It takes a dot for one unit of the text: beyond
+ * ASCII, where no path and no SPIFFE ID is, it may find too little.
  */
 export class PrefixTree<T> {
   readonly #root: Node<T> = { label: '', values: new Set(), children: new Map() };
@@ -44,19 +49,36 @@ export class PrefixTree<T> {
     prune(trail);
   }
 
-  /** Calls for every value whose prefix the text begins with, until one call answers true; answers whether one did. */
+  /** Calls for every value whose template the text begins with, until one call answers true; answers whether one did. */
   some(text: string, visit: (value: T) => boolean): boolean {
-    let node = this.#root;
-    let at = 0;
-    for (;;) {
-      for (const value of node.values) if (visit(value)) return true;
-      if (at === text.length) return false;
-      const child = node.children.get(text.charCodeAt(at));
-      if (child === undefined || !text.startsWith(child.label, at)) return false;
-      node = child;
-      at += child.label.length;
-    }
+    return walk(this.#root, text, 0, visit);
   }
+}
+
+function walk<T>(from: Node<T>, text: string, start: number, visit: (value: T) => boolean): boolean {
+  let node = from;
+  let at = start;
+  for (;;) {
+    for (const value of node.values) if (visit(value)) return true;
+    if (at === text.length || node.children.size === 0) return false;
+    const dotted = node.children.get(anyCode);
+    if (dotted !== undefined && fits(dotted.label, text, at)) {
+      if (walk(dotted, text, at + dotted.label.length, visit)) return true;
+    }
+    const child = node.children.get(text.charCodeAt(at));
+    if (child === undefined || child === dotted || !fits(child.label, text, at)) return false;
+    node = child;
+    at += child.label.length;
+  }
+}
+
+function fits(label: string, text: string, at: number): boolean {
+  if (text.length - at < label.length) return false;
+  for (let index = 0; index < label.length; index += 1) {
+    const wanted = label.charCodeAt(index);
+    if (wanted !== anyCode && wanted !== text.charCodeAt(at + index)) return false;
+  }
+  return true;
 }
 
 function sharedLength(label: string, text: string, at: number): number {

@@ -4,15 +4,21 @@
  * already, and where it is unsure it claims less: a shorter prefix, an open end.
  */
 export interface Shape {
-  /** Each match of the whole pattern begins with one of these; never empty. `''` says nothing. */
+  /** Each match of the whole pattern begins with one of these templates; never empty. `''` says nothing. */
   readonly prefixes: readonly string[];
-  /** Set where the pattern is this text and nothing else, or this text and then anything without a line break. */
+  /** Set where the pattern is this template and nothing else, or this and then anything without a line break. */
   readonly simple?: { readonly text: string; readonly rest: 'none' | 'any' | 'some' };
   /** Whatever an unanchored search finds begins at the subject's start, or could. */
   readonly closedLeft: boolean;
   /** Whatever an unanchored search finds ends at the subject's end, or could. */
   readonly closedRight: boolean;
 }
+
+/**
+ * Stands in a template for a single character that is no line break: the dot of `spike.ist`, which few people escape.
+ * No pattern can hold it itself.
+ */
+export const anyChar = '\0';
 
 type Kind = 'char' | 'any' | 'begin' | 'end' | 'flags' | 'group' | 'other';
 
@@ -48,8 +54,8 @@ function literalPrefix(branch: readonly Item[]): string {
   let prefix = '';
   for (const item of branch) {
     if (item.kind === 'begin' && item.repeat === '' && prefix === '') continue;
-    if (item.kind !== 'char') break;
-    if (item.repeat === '' || item.repeat === 'plus') prefix += item.text;
+    if (item.kind !== 'char' && item.kind !== 'any') break;
+    if (item.repeat === '' || item.repeat === 'plus') prefix += toTemplate(item);
     if (item.repeat !== '') break;
   }
   return prefix;
@@ -66,8 +72,14 @@ function readSimple(branch: readonly Item[]): Shape['simple'] {
     rest = tail.repeat === 'star' ? 'any' : 'some';
     items = items.slice(0, -1);
   }
-  if (!items.every((item) => item.kind === 'char' && item.repeat === '')) return undefined;
-  return { text: items.map((item) => item.text).join(''), rest };
+  if (!items.every(({ kind, repeat }) => (kind === 'char' || kind === 'any') && repeat === '')) {
+    return undefined;
+  }
+  return { text: items.map(toTemplate).join(''), rest };
+}
+
+function toTemplate(item: Item): string {
+  return item.kind === 'any' ? anyChar : item.text;
 }
 
 /** Does the branch have an anchor at this end, or something that takes all that is left? */
