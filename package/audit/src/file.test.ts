@@ -127,6 +127,8 @@ test('a line that was changed, dropped, put in or moved is told', async () => {
       if (!withSideFile) await rm(join(directory, treeName));
       await using file = await openAudit(directory);
       assert.equal(await file.compare(head, signal), 'different', name);
+      const misplaced = name === 'inserted' ? 4 : 3;
+      if (name !== 'changed') assert.deepEqual(await file.verify(signal), { ok: false, misplaced });
     }
   }
 });

@@ -124,7 +124,10 @@ export class AuditFile implements AsyncDisposable {
     return this.#log.ordered && (await this.#matches(expected, signal)) ? 'ok' : 'different';
   }
 
-  /** Reads and hashes all lines again, a little at a time; for the background and for `audit verify`. */
+  /**
+   * Reads and hashes all lines again, a little at a time, and tells whether they say their own places and still give
+   * the root that we have; for the background. What somebody else says of the root is for `compare`.
+   */
   async verify(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly misplaced?: number }> {
     return this.#log.rehash(false, signal);
   }

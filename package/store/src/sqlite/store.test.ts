@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -195,6 +195,22 @@ test('a full check finds a damaged page, and ends at once when it is aborted', a
     store.list('secret', new Uint8Array(), { limit: 1_000 }),
     isSpikeError('store_integrity'),
   );
+});
+
+test('a full check finds a row that is out of its place, though every page is sound', async () => {
+  const directory = freshDirectory();
+  {
+    await using store = await openSqliteStore({ directory, signal });
+    await store.commit(Array.from({ length: 20 }, (_, index) => makePut(`place ${index + 10}`)));
+  }
+  const path = join(directory, databaseName);
+  const bytes = await readFile(path);
+  bytes.write('place 99', bytes.indexOf('place 15'));
+  await writeFile(path, bytes);
+  await using store = await openSqliteStore({ directory, signal });
+  const report = await store.verify(signal);
+  assert.equal(report.ok, false);
+  assert.match(report.problems.join(), /order/u);
 });
 
 async function tryElsewhere(directory: string): Promise<string> {
