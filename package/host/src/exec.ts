@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { SpikeError } from '@spike/error';
-import { resetSignalAction } from './libc.ts';
+import { makeBlocking, resetSignalAction } from './libc.ts';
 
 /** Overwrites the arguments that other processes see in `ps` and `/proc/PID/cmdline`; what is longer than they were is cut. */
 export function overwriteTitle(title: string): void {
@@ -31,6 +31,8 @@ function isProgram(path: string): boolean {
 
 /** Node ignores SIGPIPE (13) and SIGXFSZ (25), and execve would hand that on to a program that does not expect it. */
 const ignoredByNode = [13, 25];
+/** Node makes those that are pipes non-blocking, where most programs would fail with EAGAIN. */
+const standardStreams = [0, 1, 2];
 
 /**
  * Becomes another program: same pid, and the kernel drops all memory of this one. Descriptors above 2 close. Returns
@@ -42,7 +44,10 @@ export function replaceProcess(
   env: Readonly<Record<string, string | undefined>>,
 ): never {
   if (process.execve === undefined) throw new SpikeError('host_refused', 'this Node has no process.execve');
-  for (const signal of process.platform === 'linux' ? ignoredByNode : []) resetSignalAction(signal);
+  if (process.platform === 'linux') {
+    for (const signal of ignoredByNode) resetSignalAction(signal);
+    for (const fd of standardStreams) makeBlocking(fd);
+  }
   const set = Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined);
   try {
     process.execve(file, [file, ...args], Object.fromEntries(set));

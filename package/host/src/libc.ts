@@ -3,7 +3,7 @@ import { getSystemErrorName } from 'node:util';
 import { SpikeError } from '@spike/error';
 
 /**
- * The only module that touches node:ffi, which is experimental. Variadic functions (prctl, syscall) are declared with
+ * The only module that touches node:ffi, which is experimental. Variadic functions (prctl, syscall, fcntl) are declared with
  * the full-width arguments that the kernel reads: on Linux, x86-64 and arm64 pass variadic integers like any others.
  */
 const signatures = {
@@ -13,6 +13,7 @@ const signatures = {
   syscall: { arguments: ['int64', 'int64', 'int64', 'int64', 'int64'], return: 'int64' },
   poll: { arguments: ['buffer', 'uint64', 'int32'], return: 'int32' },
   flock: { arguments: ['int32', 'int32'], return: 'int32' },
+  fcntl: { arguments: ['int32', 'int32', 'int64'], return: 'int32' },
   signal: { arguments: ['int32', 'uint64'], return: 'uint64' },
   posix_openpt: { arguments: ['int32'], return: 'int32' },
   grantpt: { arguments: ['int32'], return: 'int32' },
@@ -33,6 +34,9 @@ const defaultAction = 0n;
 const lockExclusive = 2;
 const lockNonBlocking = 4;
 const wouldBlock = 11;
+const getFlags = 3;
+const setFlags = 4;
+const nonBlocking = 0o4000;
 
 let opened: Libc | undefined;
 
@@ -109,6 +113,13 @@ export function callFlock(fd: number): boolean {
 
 export function resetSignalAction(signal: number): void {
   libc().functions.signal(signal, defaultAction);
+}
+
+/** Takes O_NONBLOCK off a descriptor; one that is not open is left alone. */
+export function makeBlocking(fd: number): void {
+  const { fcntl } = libc().functions;
+  const flags = fcntl(fd, getFlags, 0n);
+  if (flags >= 0 && (flags & nonBlocking) !== 0) fcntl(fd, setFlags, BigInt(flags & ~nonBlocking));
 }
 
 /** Opens a pseudo-terminal: the descriptor of its controlling side and the path of its other side. */

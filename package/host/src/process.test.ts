@@ -37,6 +37,20 @@ test('a replaced process keeps its pid and gets the default signal actions', asy
   assert.match(ignored ?? '', /SigIgn:\s+0+$/);
 });
 
+test('a replaced process gets standard streams that block, as every program expects', async () => {
+  const out = await runScript(`
+    import { readFileSync } from 'node:fs';
+    import { replaceProcess } from '${index}';
+    process.stdin.resume();
+    process.stdout.write(readFileSync('/proc/self/fdinfo/0', 'latin1'), () =>
+      replaceProcess('/bin/sh', ['-c', 'cat /proc/$$/fdinfo/0 /proc/$$/fdinfo/1 /proc/$$/fdinfo/2'], {}));
+  `);
+  const areNonBlocking = [...out.matchAll(/^flags:\s*(\d+)$/gm)].map(([, flags]) =>
+    /[4-7]\d{3}$/.test(flags ?? ''),
+  );
+  assert.deepEqual(areNonBlocking, [true, false, false, false]);
+});
+
 test('a command is found as a shell finds it, and one that is not there is an error', () => {
   assert.match(findProgram('sh', '/nowhere:/usr/bin:/bin'), /^(\/usr)?\/bin\/sh$/);
   assert.equal(findProgram('/bin/sh', ''), '/bin/sh');
