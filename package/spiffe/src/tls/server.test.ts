@@ -65,6 +65,12 @@ void test('TLS 1.2 is refused, also after the certificates were rotated in place
   stage.serverSource.set(stage.domain.issue('/spike/nexus'), stage.domain.bundles);
   assert.equal((await knock(stage.server.address, old)).status, '');
   assert.equal((await knock(stage.server.address, credential)).status, 'HTTP/1.1 200 OK');
+  // By OpenSSL itself, and not by what stands behind it.
+  const reason = 'the handshake failed: ERR_SSL_UNSUPPORTED_PROTOCOL';
+  assert.deepEqual(
+    stage.refusals.map(({ message }) => message),
+    [reason, reason],
+  );
 });
 
 void test('HTTP/2 is not offered', async () => {
