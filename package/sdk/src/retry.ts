@@ -28,6 +28,7 @@ export async function callWithRetry<T>(
   },
 ): Promise<T> {
   const until = performance.now() + options.deadlineMs;
+  let telling: SpikeError | undefined;
   for (let waitMs = firstDelayMs; ; waitMs = Math.min(2 * waitMs, longestDelayMs)) {
     const remainingMs = until - performance.now();
     try {
@@ -35,6 +36,10 @@ export async function callWithRetry<T>(
     } catch (thrown) {
       options.signal?.throwIfAborted();
       const error = toSpikeError(thrown);
+      // That the last try had no time left says less than what was in the way before it.
+      const isNet = error.code === 'net_peer_connection' || error.code === 'net_timeout';
+      if (isNet && telling !== undefined && performance.now() >= until) throw telling;
+      if (!isNet) telling = error;
       const pauseMs = waitMs * (0.5 + Math.random() / 2);
       if (!mayRetry(error, options.repeatable) || performance.now() + pauseMs >= until) throw error;
       await delay(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal });

@@ -71,6 +71,10 @@ export class Secret {
     return this.#fields.entries();
   }
 
+  toString(): string {
+    return shown;
+  }
+
   toJSON(): object {
     return { path: this.path, version: this.version, keys: this.keys };
   }

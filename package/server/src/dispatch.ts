@@ -10,7 +10,7 @@ import {
 import { SpikeError, toSpikeError } from '@spike/error';
 import { describeError, type Log } from '@spike/log';
 import { answerError, answerOk, wireCode } from './answer.ts';
-import { AuditEntry, toDraft, type AuditDraft } from './audit-record.ts';
+import { AuditEntry, RandomIds, toDraft, type AuditDraft } from './audit-record.ts';
 import { Deadline } from './deadline.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import { Authority } from './guard/authorize.ts';
@@ -58,6 +58,7 @@ class Dispatcher<T extends Table> {
   readonly #options: DispatchOptions<T>;
   readonly #authority: Authority;
   readonly #entries = new Map<string, Entry>();
+  readonly #ids = new RandomIds();
 
   constructor(options: DispatchOptions<T>) {
     this.#options = options;
@@ -73,14 +74,15 @@ class Dispatcher<T extends Table> {
   async serve(exchange: Exchange): Promise<void> {
     const { gate, component } = this.#options;
     const epoch = gate.identityEpoch;
-    const audit = new AuditEntry({
+    const facts = {
       component,
       instance: this.#options.instance(),
       spiffeId: exchange.peer.id.toString(),
       remoteAddress: exchange.remoteAddress,
       remotePort: exchange.remotePort,
       route: toRouteText(exchange),
-    });
+    };
+    const audit = new AuditEntry(facts, this.#ids);
     const entry =
       exchange.method === 'POST' ? this.#entries.get(`${exchange.path}?${exchange.action}`) : undefined;
     if (entry !== undefined) audit.action = entry.route.audit;
