@@ -20,10 +20,10 @@ export class PidBinding<T> implements Disposable {
     return this.#living(pid)?.value;
   }
 
-  list(): readonly { readonly pid: number; readonly value: T }[] {
+  list(): readonly { readonly pid: number; readonly startTime: string; readonly value: T }[] {
     return [...this.#bound]
       .filter(([pid]) => this.#living(pid) !== undefined)
-      .map(([pid, { value }]) => ({ pid, value }));
+      .map(([pid, { handle, value }]) => ({ pid, startTime: handle.startTime, value }));
   }
 
   /** Forgets the processes that have ended, and answers what they were bound to. */

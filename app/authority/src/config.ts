@@ -12,6 +12,8 @@ export interface AuthorityConfig {
   readonly trustDomain: TrustDomain;
   readonly svidLifetimeMs: number;
   readonly rotateEveryMs: number;
+  /** Tell nobody who it is until the launcher has said which processes are parts. */
+  readonly awaitLauncher: boolean;
 }
 
 export const help = `Usage: spike authority serve [OPTIONS]
@@ -25,6 +27,7 @@ It does not protect processes of one uid from each other. Use SPIRE where that m
   --trust-domain NAME       (default spike.ist)
   --svid-lifetime DURATION  how long an identity lives (default 1h, at least 2s)
   --rotate-every DURATION   how often identities are renewed (default half of their life, at least 1s)
+  --await-launcher          answer Unavailable until the process that started this one has registered its parts
   --help                    print this
 `;
 
@@ -56,6 +59,7 @@ export function parseConfig(args: readonly string[], env: Environment): Authorit
     trustDomain: parseTrustDomain(values['trust-domain'] ?? 'spike.ist'),
     svidLifetimeMs,
     rotateEveryMs,
+    awaitLauncher: values['await-launcher'] === true,
   };
   if (config.socketPath === config.adminSocketPath) {
     throw invalid('--socket and --admin-socket have to be two paths: who may ask is not who may change');
@@ -76,6 +80,7 @@ function parseFlags(args: readonly string[]) {
         'trust-domain': { type: 'string' },
         'svid-lifetime': { type: 'string' },
         'rotate-every': { type: 'string' },
+        'await-launcher': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;

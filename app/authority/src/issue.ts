@@ -20,6 +20,8 @@ export interface IssuerOptions {
   readonly entries: EntryList;
   readonly attestor: Attestor;
   readonly changed: Pulse;
+  /** False while it is not known yet which processes are parts (W-4). */
+  readonly isReady: () => boolean;
   readonly svidLifetimeMs: number;
   readonly rotateEveryMs: number;
   readonly log: Log;
@@ -91,7 +93,9 @@ export class Issuer implements WorkloadHandler {
   async #entitled(
     peer: Socket,
   ): Promise<{ readonly entries: readonly RegistrationEntry[]; readonly pid: number }> {
-    const { attestor, entries, log } = this.#options;
+    const { attestor, entries, log, isReady } = this.#options;
+    // A part that is not registered yet would look like any process of its uid, and like one that lost its identity.
+    if (!isReady()) throw new SpiffeError('unavailable', 'the authority is starting');
     const withDigest = entries.usesDigest;
     const attestation = await attestor.attest(peer, withDigest);
     if (attestation === undefined) {

@@ -13,6 +13,7 @@ import {
 import { SpiffeId, type TrustDomain } from '@spike/spiffe';
 import type { Bindings } from './attest.ts';
 import { createEntry, type EntryList } from './entry-list.ts';
+import type { SavedRun } from './state.ts';
 import type { Pulse } from './pulse.ts';
 
 /** Who asks, by the kernel's word. */
@@ -34,6 +35,10 @@ export interface OperationOptions {
   readonly changed: Pulse;
   /** The process that started this one; undefined when it is outside of what we can see. */
   readonly launcher: PidHandle | undefined;
+  /** The launcher has registered its parts. */
+  readonly onReady: () => void;
+  /** Keeps what `run` binds, so that an authority that is killed and started again does not take it for an ordinary caller. */
+  readonly persistRuns: (runs: readonly SavedRun[]) => Promise<void>;
   readonly status: () => Omit<AuthorityStatus, 'parts' | 'entries'>;
   readonly log: Log;
 }
@@ -48,6 +53,12 @@ export class Operations {
     'entry/create': (request, caller) => this.#create(request, caller),
     'entry/delete': (request, caller) => this.#delete(request, caller),
     'part/register': (request, caller) => this.#registerPart(request, caller),
+    'launcher/ready': async (_request, caller) => {
+      if (!this.#isLauncher(caller))
+        throw denied('only the process that started this authority says when it is ready');
+      this.#options.onReady();
+      return {};
+    },
     run: (request, caller) => this.#run(request, caller),
     status: async () => ({
       ...this.#options.status(),
@@ -99,6 +110,7 @@ export class Operations {
     caller: Caller,
   ): Promise<AdminResponse<'entry/delete'>> {
     const entry = await this.#options.entries.delete(id);
+    if (entry.origin === 'run') await this.#saveRuns();
     this.#report('entry.deleted', caller, describe(entry));
     return {};
   }
@@ -134,18 +146,42 @@ export class Operations {
     if (before?.spiffeId === spiffeId) return { entry: before };
     using scope = new DisposableStack();
     const [binding, life] = [scope.use(caller.openProcess()), scope.use(caller.openProcess())];
-    const entry = createEntry({
-      spiffeId,
-      selectors: [{ type: 'pid', value: String(caller.pid) }],
-      origin: 'run',
-    });
+    const entry = createRunEntry(spiffeId, caller.pid);
     // Bound before the entry is there: from here on nothing else matches this process, whatever happens.
     bindings.runs.bind(binding, entry.id);
     scope.move();
     changed.fire();
     await entries.add(entry, life);
+    await this.#saveRuns();
     this.#report('run.bound', caller, describe(entry));
     return { entry };
+  }
+
+  /** Binds again what an earlier process of this authority had bound, as far as those processes live. */
+  async restoreRuns(runs: readonly SavedRun[]): Promise<void> {
+    const { bindings, entries } = this.#options;
+    for (const { pid, startTime, spiffeId } of runs) {
+      using scope = new DisposableStack();
+      const handles = openSame(pid, startTime, scope);
+      if (handles === undefined) continue;
+      const entry = createRunEntry(spiffeId ?? '', pid);
+      bindings.runs.bind(handles.binding, entry.id);
+      scope.move();
+      if (spiffeId === undefined) handles.life[Symbol.dispose]();
+      else await entries.add(entry, handles.life);
+    }
+  }
+
+  async #saveRuns(): Promise<void> {
+    const { bindings, entries, persistRuns } = this.#options;
+    const inForce = entries.inForce();
+    await persistRuns(
+      bindings.runs.list().map(({ pid, startTime, value }) => {
+        // A process whose entry was deleted keeps nothing, and must not fall back to what its uid has.
+        const spiffeId = inForce.find(({ id }) => id === value)?.spiffeId;
+        return { pid, startTime, ...(spiffeId === undefined ? {} : { spiffeId }) };
+      }),
+    );
   }
 
   #parseOwnId(text: string): SpiffeId {
@@ -174,6 +210,24 @@ function openProcess(pid: number): PidHandle {
     return PidHandle.open(pid);
   } catch (error) {
     throw new SpikeError('data_invalid_input', `there is no process ${pid}`, { cause: error });
+  }
+}
+
+function createRunEntry(spiffeId: string, pid: number): RegistrationEntry {
+  return createEntry({ spiffeId, selectors: [{ type: 'pid', value: String(pid) }], origin: 'run' });
+}
+
+/** Two handles on the process, when it is still the same one. */
+function openSame(
+  pid: number,
+  startTime: string,
+  scope: DisposableStack,
+): { readonly binding: PidHandle; readonly life: PidHandle } | undefined {
+  try {
+    const [binding, life] = [scope.use(PidHandle.open(pid)), scope.use(PidHandle.open(pid))];
+    return binding.startTime === startTime && life.startTime === startTime ? { binding, life } : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -37,11 +37,13 @@ export async function openAuthority(
   const entries = scope.use(
     new EntryList({ entries: state.entries, persist: (next) => state.writeEntries(next), changed }),
   );
+  let isReady = !config.awaitLauncher;
   const issuer = new Issuer({
     authority: state.authority,
     entries,
     attestor: new Attestor(bindings),
     changed,
+    isReady: () => isReady,
     svidLifetimeMs: config.svidLifetimeMs,
     rotateEveryMs: config.rotateEveryMs,
     log,
@@ -52,6 +54,11 @@ export async function openAuthority(
     bindings,
     changed,
     launcher,
+    onReady: () => {
+      isReady = true;
+      changed.fire();
+    },
+    persistRuns: (runs) => state.writeRuns(runs),
     status: () => ({
       pid: process.pid,
       uid: process.geteuid?.() ?? -1,
@@ -66,6 +73,7 @@ export async function openAuthority(
     }),
     log,
   });
+  await operations.restoreRuns(state.runs);
   const sweep = setInterval(() => {
     operations.sweep().catch((error: unknown) => log.error('sweep.failed', describeError(error)));
   }, sweepEveryMs).unref();

@@ -1,19 +1,34 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensurePrivateDirectory, readPrivateFile, writePrivateFile } from '@spike/config';
 import { SpikeError } from '@spike/error';
 import { openFileLock } from '@spike/host';
 import { entrySchema, type RegistrationEntry } from '@spike/registry';
 import { CertificateAuthority, type TrustDomain } from '@spike/spiffe';
+import { z } from 'zod';
 
 const maxKeyFileBytes = 65_536;
 const maxEntryFileBytes = 64 * 1_048_576;
 
 const entryFileVersion = 1;
+const runFileVersion = 1;
+const mostRuns = 10_000;
+
+/** A process that `authority run` bound to one ID, or to none any more. */
+export interface SavedRun {
+  readonly pid: number;
+  /** With the pid it names a process until the next boot. */
+  readonly startTime: string;
+  /** Undefined when its entry was deleted. */
+  readonly spiffeId?: string;
+}
 
 /** What the authority keeps on disk: its key and certificate in one 0600 file, and its entries in another. */
 export class AuthorityState implements Disposable {
   readonly authority: CertificateAuthority;
   readonly entries: readonly RegistrationEntry[];
+  /** Of an earlier process of this authority since the last boot; their processes may have ended. */
+  readonly runs: readonly SavedRun[];
   readonly #directory: string;
   readonly #lock: Disposable;
 
@@ -22,7 +37,9 @@ export class AuthorityState implements Disposable {
     lock: Disposable,
     authority: CertificateAuthority,
     entries: readonly RegistrationEntry[],
+    runs: readonly SavedRun[],
   ) {
+    this.runs = runs;
     this.#directory = directory;
     this.#lock = lock;
     this.authority = authority;
@@ -41,7 +58,8 @@ export class AuthorityState implements Disposable {
     }
     try {
       const authority = await openKey(join(directory, 'authority.pem'), trustDomain);
-      return new AuthorityState(directory, lock, authority, await readEntries(entryFile(directory)));
+      const entries = await readEntries(entryFile(directory));
+      return new AuthorityState(directory, lock, authority, entries, await readRuns(runFile(directory)));
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -54,6 +72,12 @@ export class AuthorityState implements Disposable {
     await writePrivateFile(entryFile(this.#directory), `${JSON.stringify(file, null, 2)}\n`);
   }
 
+  /** Resolves when they would survive a crash. */
+  async writeRuns(runs: readonly SavedRun[]): Promise<void> {
+    const file = { version: runFileVersion, boot: await readBootId(), runs };
+    await writePrivateFile(runFile(this.#directory), `${JSON.stringify(file)}\n`);
+  }
+
   [Symbol.dispose](): void {
     this.#lock[Symbol.dispose]();
   }
@@ -61,6 +85,44 @@ export class AuthorityState implements Disposable {
 
 function entryFile(directory: string): string {
   return join(directory, 'entry.json');
+}
+
+function runFile(directory: string): string {
+  return join(directory, 'run.json');
+}
+
+async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
+}
+
+async function readRuns(path: string): Promise<readonly SavedRun[]> {
+  const bytes = await readPrivateFile(path, maxEntryFileBytes);
+  if (bytes === undefined) return [];
+  try {
+    const file = runFileSchema.parse(JSON.parse(bytes.toString('utf8')));
+    return file.boot === (await readBootId()) ? file.runs.map(toSavedRun) : [];
+  } catch (error) {
+    // Without it, processes that were bound to one ID would get what their uid has.
+    throw new SpikeError(
+      'config_invalid',
+      `${path} is damaged; stop what \`authority run\` started, then move it away`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+const runFileSchema = z.strictObject({
+  version: z.literal(runFileVersion),
+  boot: z.string(),
+  runs: z
+    .array(z.strictObject({ pid: z.int().min(1), startTime: z.string(), spiffeId: z.string().optional() }))
+    .max(mostRuns),
+});
+
+function toSavedRun({ pid, startTime, spiffeId }: z.output<typeof runFileSchema>['runs'][number]): SavedRun {
+  return { pid, startTime, ...(spiffeId === undefined ? {} : { spiffeId }) };
 }
 
 async function openKey(path: string, trustDomain: TrustDomain): Promise<CertificateAuthority> {

@@ -103,6 +103,7 @@ export class LocalSystem implements AsyncDisposable {
         `--socket=${home.agentSocket}`,
         `--admin-socket=${home.adminSocket}`,
         `--trust-domain=${trustDomain.name}`,
+        '--await-launcher',
         ...optional('--svid-lifetime', svidLifetime),
         ...optional('--rotate-every', rotateEvery),
       ],
@@ -120,6 +121,7 @@ export class LocalSystem implements AsyncDisposable {
       await this.#authority.createEntry({ spiffeId: this.#id(path), selectors: [selector] }, signal);
     }
     await this.#authority.createEntry({ spiffeId: this.#id('/spike/pilot/role/superuser') }, signal);
+    await this.#authority.reportReady(signal);
   }
 
   async #startKeepers(signal: AbortSignal): Promise<void> {
@@ -264,6 +266,9 @@ export class LocalSystem implements AsyncDisposable {
     for (const [pid, part] of this.#registered) {
       await this.#authority.registerPart({ pid, part }).catch(() => void this.#registered.delete(pid));
     }
+    await this.#authority
+      .reportReady()
+      .catch((error: unknown) => this.#report.warn(toSpikeError(error).message));
   }
 
   async #whenReady(part: Part, signal: AbortSignal): Promise<void> {

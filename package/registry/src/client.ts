@@ -71,6 +71,11 @@ export class AuthorityClient {
     await this.#call('part/register', part, signal);
   }
 
+  /** Of use only to the process that started the authority with `--await-launcher`: from now on the Workload API answers. */
+  async reportReady(signal?: AbortSignal): Promise<void> {
+    await this.#call('launcher/ready', {}, signal);
+  }
+
   /** Binds this process, and the program that it becomes by execve, to one ID and no other. */
   async bindRun(spiffeId: string, signal?: AbortSignal): Promise<RegistrationEntry> {
     return (await this.#call('run', { spiffeId }, signal)).entry;

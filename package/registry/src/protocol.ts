@@ -53,6 +53,8 @@ export const adminRoutes = {
   'entry/delete': { request: z.strictObject({ id: entryIdSchema }), response: nothing },
   /** From the launcher alone, for a child of its own. Lasts as long as that process or this authority. */
   'part/register': { request: z.strictObject({ pid: pidSchema, part: partNameSchema }), response: nothing },
+  /** From the launcher alone: its parts are registered, so that the Workload API can answer. */
+  'launcher/ready': { request: nothing, response: nothing },
   /** Binds the caller's own pid to one ID for as long as it lives, also through execve. */
   run: {
     request: z.strictObject({ spiffeId: spiffeIdSchema }),
