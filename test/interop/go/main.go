@@ -1,4 +1,5 @@
 // The reference implementation as a counterpart: go-spiffe as a client of our Workload API, and as both ends of mTLS.
+// Everything that it has to say is one JSON object a line on its standard output. It ends with its standard input.
 package main
 
 import (
@@ -7,53 +8,59 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"google.golang.org/grpc/status"
 )
 
-const deadline = 30 * time.Second
-
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		say(map[string]any{"error": err.Error(), "code": status.Code(err).String()})
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	if len(args) < 2 {
-		return errors.New("usage: interop fetch|watch|get|serve SOCKET [URL|SPIFFE-ID] …")
+func run(ctx context.Context, args []string) error {
+	// The address of the Workload API comes from SPIFFE_ENDPOINT_SOCKET, as it does for any workload.
+	switch {
+	case len(args) == 1 && args[0] == "fetch":
+		return fetch(ctx)
+	case len(args) == 1 && args[0] == "jwt":
+		return jwt(ctx)
+	case len(args) == 1 && args[0] == "watch":
+		return watch(ctx)
+	case len(args) == 4 && args[0] == "post":
+		return post(ctx, args[1], args[2], args[3])
+	case len(args) == 2 && args[0] == "serve":
+		return serve(ctx, args[1])
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
-	address := workloadapi.WithAddr(args[1])
-	switch args[0] {
-	case "fetch":
-		return fetch(ctx, address)
-	case "watch":
-		return watch(ctx, address)
-	case "get":
-		return get(ctx, address, args[2], args[3], args[4:])
-	case "serve":
-		return serve(ctx, address, args[2])
-	}
-	return fmt.Errorf("unknown: %s", args[0])
+	return errors.New("usage: interop fetch | jwt | watch | post URL SERVER-ID BODY | serve CLIENT-ID")
 }
 
-func print(value any) error {
-	return json.NewEncoder(os.Stdout).Encode(value)
+var speaking sync.Mutex
+
+func say(value any) {
+	speaking.Lock()
+	defer speaking.Unlock()
+	_ = json.NewEncoder(os.Stdout).Encode(value)
 }
 
-// fetch prints what the Workload API has for this process: IDs, hints, lives and bundles.
-func fetch(ctx context.Context, address workloadapi.ClientOption) error {
-	client, err := workloadapi.New(ctx, address)
+// fetch says what the Workload API has for this process, after go-spiffe verified each SVID against the bundles.
+func fetch(ctx context.Context) error {
+	client, err := workloadapi.New(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,57 +71,73 @@ func fetch(ctx context.Context, address workloadapi.ClientOption) error {
 	}
 	ids := []string{}
 	for _, svid := range all.SVIDs {
-		ids = append(ids, svid.ID.String())
+		id, _, err := x509svid.Verify(svid.Certificates, all.Bundles)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, id.String())
 	}
-	bundles := map[string]int{}
-	for _, bundle := range all.Bundles.Bundles() {
-		bundles[bundle.TrustDomain().Name()] = len(bundle.X509Authorities())
-	}
-	set, err := client.FetchX509Bundles(ctx)
+	alone, err := client.FetchX509Bundles(ctx)
 	if err != nil {
 		return err
 	}
-	_, jwtErr := client.FetchJWTBundles(ctx)
-	return print(map[string]any{
-		"ids": ids, "bundles": bundles, "bundlesAlone": set.Len(), "jwt": fmt.Sprint(jwtErr),
-		"lifeSeconds": int(all.SVIDs[0].Certificates[0].NotAfter.Sub(all.SVIDs[0].Certificates[0].NotBefore).Seconds()),
-	})
-}
-
-type watcher struct {
-	updates chan string
-}
-
-func (w *watcher) OnX509ContextUpdate(all *workloadapi.X509Context) {
-	w.updates <- all.SVIDs[0].Certificates[0].SerialNumber.String()
-}
-
-func (w *watcher) OnX509ContextWatchError(err error) {
-	w.updates <- "error: " + err.Error()
-}
-
-// watch prints one line for each update until three different serial numbers were seen.
-func watch(ctx context.Context, address workloadapi.ClientOption) error {
-	w := &watcher{updates: make(chan string, 16)}
-	go func() { _ = workloadapi.WatchX509Context(ctx, w, address) }()
-	seen := map[string]bool{}
-	for len(seen) < 3 {
-		select {
-		case update := <-w.updates:
-			if strings.HasPrefix(update, "error: ") {
-				return errors.New(update)
-			}
-			seen[update] = true
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	bundles := map[string]int{}
+	same := alone.Len() == all.Bundles.Len()
+	for _, bundle := range all.Bundles.Bundles() {
+		bundles[bundle.TrustDomain().Name()] = len(bundle.X509Authorities())
+		other, found := alone.Get(bundle.TrustDomain())
+		same = same && found && bundle.Equal(other)
 	}
-	return print(map[string]any{"serials": len(seen)})
+	leaf := all.SVIDs[0].Certificates[0]
+	say(map[string]any{
+		"ids": ids, "bundles": bundles, "bundlesAlone": same, "serial": leaf.SerialNumber.String(),
+		"lifeSeconds": int(leaf.NotAfter.Sub(leaf.NotBefore).Seconds()),
+	})
+	return nil
 }
 
-// get sends one POST over mTLS to a server that must have the given ID and prints status and body.
-func get(ctx context.Context, address workloadapi.ClientOption, url string, id string, rest []string) error {
-	source, err := workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(address))
+// jwt says how each of the JWT calls ended.
+func jwt(ctx context.Context) error {
+	client, err := workloadapi.New(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, one := client.FetchJWTSVID(ctx, jwtsvid.Params{Audience: "interop"})
+	_, bundles := client.FetchJWTBundles(ctx)
+	_, validate := client.ValidateJWTSVID(ctx, "e30.e30.e30", "interop")
+	say(map[string]any{
+		"fetch": status.Code(one).String(), "bundles": status.Code(bundles).String(),
+		"validate": status.Code(validate).String(),
+	})
+	return nil
+}
+
+type watcher struct{}
+
+func (watcher) OnX509ContextUpdate(all *workloadapi.X509Context) {
+	ids := []string{}
+	for _, svid := range all.SVIDs {
+		ids = append(ids, svid.ID.String())
+	}
+	say(map[string]any{"ids": ids, "serial": all.SVIDs[0].Certificates[0].SerialNumber.String()})
+}
+
+func (watcher) OnX509ContextWatchError(err error) {
+	say(map[string]any{"error": err.Error(), "code": status.Code(err).String()})
+}
+
+// watch says each update and each error of one watch, for as long as it is left to run.
+func watch(ctx context.Context) error {
+	if err := workloadapi.WatchX509Context(ctx, watcher{}); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// post sends one request to a server that must have the given ID and says what was answered.
+func post(ctx context.Context, url string, id string, body string) error {
+	source, err := workloadapi.NewX509Source(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,10 +149,6 @@ func get(ctx context.Context, address workloadapi.ClientOption, url string, id s
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(server)),
 	}}
-	body := "{}"
-	if len(rest) > 0 {
-		body = rest[0]
-	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		return err
@@ -144,40 +163,9 @@ func get(ctx context.Context, address workloadapi.ClientOption, url string, id s
 	if err != nil {
 		return err
 	}
-	return print(map[string]any{"status": response.StatusCode, "body": string(answer), "proto": response.Proto})
-}
-
-// serve answers every request over mTLS from a client with the given ID; it prints its address first and ends with its input.
-func serve(ctx context.Context, address workloadapi.ClientOption, id string) error {
-	source, err := workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(address))
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	client, err := spiffeid.FromString(id)
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	server := &http.Server{
-		TLSConfig:         tlsconfig.MTLSServerConfig(source, source, tlsconfig.AuthorizeID(client)),
-		ReadHeaderTimeout: deadline,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprintf(w, `{"you":%q}`, r.TLS.PeerCertificates[0].URIs[0].String())
-		}),
-	}
-	if err := print(map[string]any{"address": listener.Addr().String()}); err != nil {
-		return err
-	}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		_ = server.Close()
-	}()
-	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
+	say(map[string]any{
+		"status": response.StatusCode, "body": string(answer), "http": response.Proto,
+		"group": fmt.Sprint(response.TLS.CurveID), "resumed": response.TLS.DidResume,
+	})
 	return nil
 }

@@ -1,4 +1,4 @@
-"""py-spiffe as a client of our Workload API: prints what it got as one JSON line."""
+"""py-spiffe as a client of our Workload API. What it has to say is one JSON object a line."""
 
 import json
 import sys
@@ -6,28 +6,58 @@ import sys
 from spiffe import WorkloadApiClient, X509Source
 
 
-def main() -> None:
-    socket = sys.argv[1]
-    with WorkloadApiClient(socket) as client:
-        context = client.fetch_x509_context()
-        bundles = client.fetch_x509_bundles()
-        try:
-            client.fetch_jwt_bundles()
-            jwt = "answered"
-        except Exception as error:  # the library wraps the status in an error of its own
-            jwt = str(error)
-    with X509Source(socket_path=socket, timeout_in_seconds=20) as source:
+def say(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+def fetch(client: WorkloadApiClient) -> None:
+    context = client.fetch_x509_context()
+    bundles = client.fetch_x509_bundles()
+    with X509Source(timeout_in_seconds=20) as source:
         default = source.svid
-    print(
-        json.dumps(
-            {
-                "ids": [str(svid.spiffe_id) for svid in context.x509_svids],
-                "default": str(default.spiffe_id),
-                "bundles": sorted(str(domain) for domain in bundles.bundles),
-                "jwt": jwt,
-            }
-        )
+    say(
+        ids=[str(svid.spiffe_id) for svid in context.x509_svids],
+        default=str(default.spiffe_id),
+        bundles={str(one.trust_domain.name): len(one.x509_authorities) for one in bundles.bundles},
     )
+
+
+def jwt(client: WorkloadApiClient) -> None:
+    def outcome(call) -> str:
+        try:
+            call()
+        except Exception as error:
+            return str(error)
+        return "answered"
+
+    say(
+        fetch=outcome(lambda: client.fetch_jwt_svid(audience={"interop"})),
+        bundles=outcome(client.fetch_jwt_bundles),
+        validate=outcome(lambda: client.validate_jwt_svid("e30.e30.e30", "interop")),
+    )
+
+
+def watch(client: WorkloadApiClient) -> None:
+    client.stream_x509_contexts(
+        lambda context: say(
+            ids=[str(svid.spiffe_id) for svid in context.x509_svids],
+            serial=str(context.default_svid.leaf.serial_number),
+        ),
+        lambda error: say(error=str(error)),
+        # Else it would try again for ever and tell nobody.
+        retry_connect=False,
+    )
+    sys.stdin.read()
+
+
+def main() -> None:
+    # The address comes from SPIFFE_ENDPOINT_SOCKET.
+    with WorkloadApiClient() as client:
+        try:
+            {"fetch": fetch, "jwt": jwt, "watch": watch}[sys.argv[1]](client)
+        except Exception as error:
+            say(error=str(error))
+            sys.exit(1)
 
 
 main()
