@@ -57,7 +57,12 @@ test('what a tagger gave out can be changed without changing what it remembers',
   using tagger = open();
   tagger.path('secret', ['a', 'b']).fill(0);
   tagger.path('secret', ['a', 'b', 'c']).fill(0);
-  assert.deepEqual(Buffer.from(tagger.path('secret', ['a', 'b', 'd'])), expected('secret', ['a', 'b', 'd']));
+  for (const last of ['c', 'd']) {
+    assert.deepEqual(
+      Buffer.from(tagger.path('secret', ['a', 'b', last])),
+      expected('secret', ['a', 'b', last]),
+    );
+  }
 });
 
 test('32 segments are taken, 33, none, an empty one and one with a NUL are not', () => {
