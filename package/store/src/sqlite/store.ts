@@ -58,7 +58,7 @@ export async function openWith(options: SqliteOptions, spawn: SpawnWorker): Prom
   options.signal.throwIfAborted();
   const reader = convertErrors(() => openReadable(path));
   stack.defer(() => reader.close());
-  return new SqliteStore(path, reader, writer, stack.move());
+  return new SqliteStore(path, reader, writer, stack);
 }
 
 class SqliteStore implements Store {
@@ -74,7 +74,6 @@ class SqliteStore implements Store {
   constructor(path: string, reader: DatabaseSync, writer: Writer, resources: AsyncDisposableStack) {
     this.#path = path;
     this.#writer = writer;
-    this.#resources = resources;
     this.#get = new Map(tables.map((name) => [name, reader.prepare(`SELECT * FROM ${name} WHERE key = ?`)]));
     this.#list = new Map(
       tables.map((name) => [
@@ -83,6 +82,8 @@ class SqliteStore implements Store {
       ]),
     );
     this.#head = reader.prepare('SELECT revision, bytes FROM head WHERE id = 1');
+    // Last: until nothing can fail any more they are the opener's to close.
+    this.#resources = resources.move();
   }
 
   async head(): Promise<Head | undefined> {

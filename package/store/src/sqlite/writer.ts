@@ -148,7 +148,6 @@ export class Writer implements AsyncDisposable {
     const timer = setTimeout(() => ready.reject(failed('the writing thread did not start', 'none')), stallMs);
     try {
       await ready.promise;
-      this.#worker = worker;
     } catch (error) {
       await worker.terminate();
       throw error;
@@ -161,7 +160,7 @@ export class Writer implements AsyncDisposable {
   #receive(worker: Worker, answer: WriterAnswer): void {
     switch (answer.kind) {
       case 'ready':
-        // Before anything else can happen to the thread, so that its end is noticed as that of ours.
+        // At once, so that the end of the thread is noticed as that of ours.
         this.#worker = worker;
         this.#ready?.resolve();
         return;
