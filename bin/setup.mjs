@@ -10,6 +10,7 @@ const programs = {
   bench: 'tool/bench.ts',
   format: 'tool/format.ts',
   pack: 'tool/pack.ts',
+  reference: 'tool/reference.ts',
 };
 
 const [name = '', ...args] = process.argv.slice(2);

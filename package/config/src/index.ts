@@ -3,4 +3,4 @@ export { formatDuration, parseDuration } from './duration.ts';
 export { EnvironmentReader, type Environment, type ListenAddress } from './environment.ts';
 export { ensurePrivateDirectory, readPrivateFile, writePrivateFile } from './file.ts';
 export { homeOf, type Home } from './home.ts';
-export { variables, type VariableName } from './variable.ts';
+export { ignoredVariables, variables, type VariableName } from './variable.ts';
