@@ -121,6 +121,8 @@ export class Serving implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#ledger[Symbol.asyncDispose]();
+    // The last anchor is signed with a key that goes with the instance.
+    await this.#options.anchorFile.flush();
     this.instance[Symbol.dispose]();
   }
 
