@@ -38,7 +38,7 @@ export class NexusGate implements Gate, Disposable {
   }
 
   check(need: Need): void {
-    if (this.#source.state === 'withdrawn') {
+    if (!this.#holdsIdentity()) {
       throw new SpikeError('identity_withdrawn', 'Nexus holds no identity at the moment');
     }
     const { state, message } = this.#key;
@@ -46,6 +46,17 @@ export class NexusGate implements Gate, Disposable {
     if (need === 'ceremony' && state === 'empty') return;
     const code = state === 'store_missing' || state === 'store_integrity' ? state : 'state_not_ready';
     throw new SpikeError(code, message);
+  }
+
+  /** With an agent that is away the last identity serves until it expires, which nobody tells us. */
+  #holdsIdentity(): boolean {
+    if (this.#source.state !== 'unreachable') return this.#source.state === 'held';
+    try {
+      this.#source.current();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   [Symbol.dispose](): void {
