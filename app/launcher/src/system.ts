@@ -171,9 +171,17 @@ export class LocalSystem implements AsyncDisposable {
       }
       return;
     }
-    if (decided.state === 'locked') await this.#restore(signal);
+    if (decided.state === 'locked')
+      await this.#restore(signal).catch((error: unknown) => this.#refused(error));
     if (!decided.ready && decided.state !== 'locked')
-      this.#report.warn(`Nexus refuses to serve: ${decided.message}`);
+      this.#report.warn('Nexus refuses to serve; `spike status` tells why');
+  }
+
+  /** A store that a person has to look at first is no reason to end: status tells about it. */
+  #refused(error: unknown): void {
+    const { code, message } = toSpikeError(error);
+    if (code !== 'store_integrity' && code !== 'store_missing') throw error;
+    this.#report.warn(`Nexus refuses to serve: ${message}`);
   }
 
   async #bootstrap(signal: AbortSignal): Promise<void> {

@@ -195,6 +195,10 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
       const restored = await this.#unlockWith(this.#restoring.shares, split, 'restore');
       this.#restoring[Symbol.dispose]();
       if (!restored) {
+        // The shares are right, and what they open is not to be served.
+        const { state } = this;
+        if (state === 'store_integrity' || state === 'store_missing')
+          throw new SpikeError(state, this.#message);
         throw new SpikeError(
           'shamir_reconstruction_failed',
           'these shares do not open the store; begin again',
