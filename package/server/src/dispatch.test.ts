@@ -112,6 +112,17 @@ void test('before it is ready, everything but what needs no key is 503, unknown 
   );
 });
 
+void test('a request during which the key goes leaves no path in the unready audit', async () => {
+  const { stage, root } = openStage();
+  stage.before = () => {
+    stage.gate.unlocked = false;
+    throw new SpikeError('state_not_ready', 'not any more');
+  };
+  await stage.ask(root, secrets, 'get', { path: samplePath });
+  assert.deepEqual(stage.audit.records, []);
+  assert.doesNotMatch(JSON.stringify(stage.audit.unready), /acme/);
+});
+
 void test('when the identity is lost between a request and its answer, the answer does not leave', async () => {
   const { stage, root } = openStage();
   stage.before = () => {

@@ -110,9 +110,9 @@ function readBody(request: IncomingMessage, mostBytes: number, deadlineMs: numbe
   const timer = setTimeout(late, deadlineMs);
   const stop = (): void => {
     clearTimeout(timer);
-    request.off('data', take).off('end', finish).off('close', gone).off('aborted', gone);
+    request.off('data', take).off('end', finish).off('close', gone);
   };
-  request.on('data', take).on('end', finish).on('close', gone).on('aborted', gone);
+  request.on('data', take).on('end', finish).on('close', gone);
   return promise;
 }
 
