@@ -10,8 +10,13 @@ test('a killed authority comes back: bound programs keep their one ID, and Nexus
   const program = spawn(
     process.execPath,
     [
-      ...[join(repository, 'bin', 'spike.mjs'), 'authority', 'run', '/workload/bound', '--'],
-      ...[process.execPath, join(repository, 'test', 'fixture', 'watch.ts')],
+      join(repository, 'bin', 'spike.mjs'),
+      'authority',
+      'run',
+      '/workload/bound',
+      '--',
+      process.execPath,
+      join(repository, 'test', 'fixture', 'watch.ts'),
     ],
     {
       cwd: repository,
