@@ -6,10 +6,18 @@ import type { VerifiedPeer } from '../x509/verify.ts';
 import { VerifiedConnection } from './connection.ts';
 import type { RequestHandler } from './server-option.ts';
 
+/**
+ * How many requests may wait for each other on one connection. Node hands on what is pipelined as fast as it arrives
+ * and keeps all answers in memory until their turn comes, so that a peer which sends and never reads could fill it.
+ */
+const mostUnfinished = 16;
+
 /** A peer's connection as its server sees it: the last answer on it says whether it idles. */
 export class ServerConnection {
   readonly verified: VerifiedConnection;
   #response: ServerResponse | undefined;
+  /** Answers that are not out yet, and perhaps some that are: looked through at each request. */
+  #unfinished: readonly ServerResponse[] = [];
 
   constructor(options: {
     socket: TLSSocket;
@@ -44,6 +52,11 @@ export class ServerConnection {
     // A request may come out of bytes that were read before the connection was cut.
     if (!this.verified.isOpen) return;
     if (this.verified.isExpired(now)) {
+      this.verified.reset();
+      return;
+    }
+    this.#unfinished = [...this.#unfinished.filter((answer) => !answer.writableFinished), response];
+    if (this.#unfinished.length > mostUnfinished) {
       this.verified.reset();
       return;
     }

@@ -246,6 +246,31 @@ void test('connections in all are bounded', async () => {
   assert.equal((await stage.get()).status, 200);
 });
 
+void test('a peer that pipelines and never reads is cut, and one that pipelines a little is answered', async () => {
+  let asked = 0;
+  await using stage = await Stage.open({
+    handler: (_request, response) => {
+      asked += 1;
+      response.end('x'.repeat(100_000));
+    },
+  });
+  const credential = stage.domain.issue('/workload').toPem();
+  const request = 'GET / HTTP/1.1\r\nHost: t\r\n\r\n';
+  const some = connectTls({ ...stage.server.address, ...credential, rejectUnauthorized: false });
+  some.write(request.repeat(8));
+  let bytes = 0;
+  some.on('data', (part: Buffer) => (bytes += part.length));
+  await until(() => bytes > 800_000);
+  some.destroy();
+  asked = 0;
+  const greedy = connectTls({ ...stage.server.address, ...credential, rejectUnauthorized: false });
+  greedy.on('error', () => {});
+  greedy.write(request.repeat(1000));
+  await until(() => asked > 0 && stage.server.connections === 0);
+  assert.equal(asked, 16);
+  assert.equal((await stage.get()).status, 200);
+});
+
 void test('headers have a deadline and a size', async () => {
   await using stage = await Stage.open({ limits: { ...limits, headerMs: 250, maxHeaderBytes: 1024 } });
   const credential = stage.domain.issue('/workload').toPem();
