@@ -25,6 +25,11 @@ export class Process implements AsyncDisposable {
     this.healthPort = announced.healthPort ?? 0;
   }
 
+  get pid(): number {
+    assert(this.#child.pid !== undefined);
+    return this.#child.pid;
+  }
+
   get url(): string {
     return `https://127.0.0.1:${this.port}`;
   }

@@ -140,6 +140,11 @@ export class System implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** Of the launcher; null while it runs and when a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
   /** All that the launcher printed until now. */
   get output(): string {
     return this.#output;
@@ -196,6 +201,12 @@ export class System implements AsyncDisposable {
   /** SIGTERM to the whole group, as Ctrl-C in a terminal would be; resolves when the launcher is gone. */
   async stop(): Promise<void> {
     this.#signalGroup('SIGTERM');
+    await this.#gone();
+  }
+
+  /** SIGKILL to the whole group: what a power cut leaves, but for what the kernel had not written yet. */
+  async kill(): Promise<void> {
+    this.#signalGroup('SIGKILL');
     await this.#gone();
   }
 
