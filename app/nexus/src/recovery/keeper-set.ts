@@ -86,7 +86,7 @@ export class KeeperSet {
   async collect(signal: AbortSignal): Promise<readonly FetchedShare[]> {
     const answers = await Promise.all(
       this.#keepers.map(async (keeper) => {
-        const share = await this.#ask(keeper, () => keeper.fetch(signal));
+        const share = await this.#ask(keeper, () => keeper.fetch(signal), signal);
         return share === undefined ? [] : [{ keeper: keeper.id, ...share }];
       }),
     );
@@ -97,7 +97,7 @@ export class KeeperSet {
   async supply(split: KeeperSplit, signal: AbortSignal): Promise<void> {
     await Promise.all(
       this.#keepers.map(async (keeper) => {
-        await this.#ask(keeper, () => this.#supplyOne(keeper, split, signal));
+        await this.#ask(keeper, () => this.#supplyOne(keeper, split, signal), signal);
       }),
     );
   }
@@ -133,7 +133,11 @@ export class KeeperSet {
   }
 
   /** Runs one call; a failure is logged when it is news, and is then undefined. */
-  async #ask<Answer>(keeper: Keeper, call: () => Promise<Answer>): Promise<Answer | undefined> {
+  async #ask<Answer>(
+    keeper: Keeper,
+    call: () => Promise<Answer>,
+    signal: AbortSignal,
+  ): Promise<Answer | undefined> {
     const before = this.#health.get(keeper.id);
     try {
       const answer = await call();
@@ -144,6 +148,8 @@ export class KeeperSet {
       });
       return answer;
     } catch (error) {
+      // We are told to stop: that tells nothing about the Keeper.
+      if (isStop(signal.reason)) return undefined;
       const { code, message } = toSpikeError(error);
       const reachable = code !== 'net_peer_connection' && code !== 'net_timeout';
       if (before?.failure !== message) this.#log.warn('keeper.failed', { keeper: keeper.id, code, message });
@@ -151,4 +157,8 @@ export class KeeperSet {
       return undefined;
     }
   }
+}
+
+function isStop(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'AbortError';
 }
