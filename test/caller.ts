@@ -25,6 +25,7 @@ export async function openWorkload(
 
 export interface RoleClient extends AsyncDisposable {
   readonly call: Client<NexusTable>;
+  readonly source: X509Source;
 }
 
 /** Calls Nexus under any ID that the authority gives this process; the superuser's is there for our uid. */
@@ -54,6 +55,7 @@ export async function openCaller(
   });
   return {
     call: client.call,
+    source,
     [Symbol.asyncDispose]: async () => {
       client[Symbol.dispose]();
       await source[Symbol.asyncDispose]();
