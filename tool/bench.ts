@@ -66,23 +66,26 @@ async function measureAll(): Promise<Figure[]> {
   if (served.length > 0) {
     await using stage = await Stage.open(values.home);
     for (const options of served) {
-      note(options.bench);
-      figures.push(...(await measureServing(stage, options)));
+      figures.push(...(await attempt(options.bench, () => measureServing(stage, options))));
     }
   }
-  if (wanted.includes('L9')) {
-    note('L9');
-    figures.push(...(await measureCommand()));
-  }
-  if (wanted.includes('L10')) {
-    note('L10');
-    figures.push(...(await measureFirstStart()));
-  }
+  if (wanted.includes('L9')) figures.push(...(await attempt('L9', measureCommand)));
+  if (wanted.includes('L10')) figures.push(...(await attempt('L10', measureFirstStart)));
   return figures;
 }
 
-function note(bench: string): void {
+/** One that fails has no figures, and does not cost those of the others. */
+async function attempt(bench: string, measure: () => Promise<readonly Figure[]>): Promise<readonly Figure[]> {
   process.stderr.write(`measuring ${bench}\n`);
+  try {
+    return await measure();
+  } catch (error) {
+    process.stderr.write(
+      `${bench} was not measured: ${error instanceof Error ? error.message : 'it failed'}\n`,
+    );
+    process.exitCode = 1;
+    return [];
+  }
 }
 
 function describeConditions(): Readonly<Record<string, string>> {

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** Linux counts the time of processes in ticks of 10 ms on every architecture that Node runs on (USER_HZ). */
 const ticksPerSecond = 100;
+/** Of util-linux; there may be none. */
+const taskset = 'taskset';
 
 /** Which cores the two sides of a measurement run on; both undefined where they can't be kept apart. */
 export interface Cores {
@@ -13,7 +15,7 @@ export interface Cores {
 /** The first two cores that this process may use, if there are two, and `taskset` to say so. */
 export function chooseCores(): Cores {
   const none = { server: undefined, load: undefined };
-  if (process.platform !== 'linux' || spawnSync('taskset', ['--version']).status !== 0) return none;
+  if (process.platform !== 'linux' || spawnSync(taskset, ['--version']).status !== 0) return none;
   const [server, load] = parseList(/^Cpus_allowed_list:\s*(\S+)$/m.exec(readProc('self/status'))?.[1] ?? '');
   return load === undefined ? none : { server, load };
 }
@@ -29,7 +31,7 @@ function parseList(text: string): readonly number[] {
 /** Keeps a process, with all threads that it has now and will have, on one core. */
 export function pin(pid: number, core: number | undefined): void {
   if (core === undefined) return;
-  const { status, stderr } = spawnSync('taskset', [
+  const { status, stderr } = spawnSync(taskset, [
     '--all-tasks',
     '--pid',
     '--cpu-list',
