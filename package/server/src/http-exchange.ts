@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SpikeError } from '@spike/error';
 import type { VerifiedPeer } from '@spike/spiffe';
+import type { Backlog } from './backlog.ts';
 import type { Answer, Exchange } from './exchange.ts';
 
 /** How long a caller that still sends a body which nobody reads has to take its answer. */
@@ -16,8 +17,9 @@ export class HttpExchange implements Exchange {
   readonly remotePort: number;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #backlog: Backlog;
 
-  constructor(request: IncomingMessage, response: ServerResponse, peer: VerifiedPeer) {
+  constructor(request: IncomingMessage, response: ServerResponse, peer: VerifiedPeer, backlog: Backlog) {
     const url = splitUrl(request.url ?? '');
     this.peer = peer;
     this.method = request.method ?? '';
@@ -27,6 +29,7 @@ export class HttpExchange implements Exchange {
     this.remotePort = request.socket.remotePort ?? 0;
     this.#request = request;
     this.#response = response;
+    this.#backlog = backlog;
     // Both also fail when the caller leaves, which the reader of the body and `onGone` notice by themselves.
     request.on('error', ignore);
     response.on('error', ignore);
@@ -54,10 +57,12 @@ export class HttpExchange implements Exchange {
     if (!this.#request.complete) this.#endAfterwards();
     response.writeHead(status, { ...headers, 'Content-Length': String(body.byteLength) });
     response.end(body);
+    this.#backlog.hold(response, body.byteLength);
   }
 
   cut(): void {
-    this.#request.socket.resetAndDestroy();
+    // A TLS socket has no reset: whoever took the identity resets the connection below it.
+    this.#request.socket.destroy();
   }
 
   /** The rest of a body must not be taken for the next request, nor be read for ever. */

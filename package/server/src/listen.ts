@@ -8,6 +8,7 @@ import {
   type ServerLimits,
   type TlsServer,
 } from '@spike/spiffe';
+import { Backlog } from './backlog.ts';
 import { createDispatch, type DispatchOptions } from './dispatch.ts';
 import { HttpExchange } from './http-exchange.ts';
 
@@ -35,6 +36,7 @@ const defaultLimits: ServerLimits = {
 /** Serves a contract table over mTLS. The caller disposes of the server; `signal` bounds the opening alone. */
 export function listen<T extends Table>(options: ListenOptions<T>, signal: AbortSignal): Promise<TlsServer> {
   const dispatch = createDispatch(options);
+  const backlog = new Backlog();
   return openServer(
     {
       source: options.source,
@@ -45,7 +47,7 @@ export function listen<T extends Table>(options: ListenOptions<T>, signal: Abort
       ...(options.groups === undefined ? {} : { groups: options.groups }),
       onRefused: createRefusalLog(options.log),
       handler: (request, response, peer) => {
-        dispatch(new HttpExchange(request, response, peer)).catch((error: unknown) => {
+        dispatch(new HttpExchange(request, response, peer, backlog)).catch((error: unknown) => {
           options.log.error('dispatch.failed', { error: error instanceof Error ? error.name : 'unknown' });
           request.socket.destroy();
         });
