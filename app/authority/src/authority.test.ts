@@ -199,7 +199,7 @@ test('identities are renewed at their interval, each time with a new key', async
   assert.notEqual(first.serials[0], second.serials[0]);
 });
 
-test('an authority that was killed comes back with its key and entries, and knows no process any more', async () => {
+test('an authority that was killed comes back with its key, its entries and what it bound; parts are to be registered again', async () => {
   await using authority = await TestAuthority.start();
   await authority.admin.createEntry({ spiffeId: id('/spike/nexus'), selectors: ['part:nexus'] });
   await authority.admin.createEntry({ spiffeId: id('/user') });
@@ -214,7 +214,9 @@ test('an authority that was killed comes back with its key and entries, and know
   await authority.start();
   await part.untilIds('/user');
   assert.deepEqual(await readFile(join(authority.directory, 'state', 'authority.pem')), key);
-  assert.equal((await authority.admin.listEntries()).length, 2);
+  assert.equal((await authority.admin.listEntries()).length, 3);
+  const [bound] = (await authority.admin.listEntries()).filter(({ origin }) => origin === 'run');
+  assert.equal(bound?.spiffeId, id('/run'));
   await authority.admin.registerPart({ pid: part.pid, part: 'nexus' });
   await part.untilIds('/spike/nexus', '/user');
 });
