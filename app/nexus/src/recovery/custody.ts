@@ -4,7 +4,7 @@ import { SpikeError, toSpikeError } from '@spike/error';
 import type { Log } from '@spike/log';
 import type { Store } from '@spike/store';
 import type { FoundAnchor } from '../vault/anchor-file.ts';
-import { parseHead, type InstanceHead, type SplitHead } from '../vault/head.ts';
+import { encodeHead, parseHead, type InstanceHead, type SplitHead } from '../vault/head.ts';
 import { assertUnused, createInstance, newInstanceId, OpenInstance } from '../vault/instance.ts';
 import type { AuditPosition } from '../vault/ledger.ts';
 import { matchesHint } from '../vault/manifest.ts';
@@ -62,6 +62,8 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
   /** One unlocking at a time, whoever brings the shares. */
   #turn: Promise<unknown> = Promise.resolve();
   #wake = new AbortController();
+  /** Of the last round of `watch`, so that it is logged once. */
+  #failure: string | undefined;
 
   constructor(options: CustodyOptions<Opened>) {
     this.#options = options;
@@ -101,7 +103,16 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
       return;
     }
     this.#headBytes = head.bytes;
-    this.#head = parseHead(head.bytes);
+    try {
+      this.#head = parseHead(head.bytes);
+      newestSplit(this.#head, 'keeper');
+      newestSplit(this.#head, 'recovery');
+    } catch (error) {
+      const { code, message } = toSpikeError(error);
+      if (code !== 'store_integrity') throw error;
+      this.#set('store_integrity', message);
+      return;
+    }
     if (pinned !== undefined && this.#head.instance !== pinned) {
       this.#set(
         'store_missing',
@@ -118,11 +129,14 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
   /** Unlocks from the Keepers, and then keeps them supplied, until the signal. */
   async watch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const call = AbortSignal.any([signal, AbortSignal.timeout(callMs)]);
-      if (this.#state === 'ready' && this.#instance !== undefined) {
-        await this.#options.keepers.supply(this.#instance.keeper, call);
-      } else if (this.#state === 'locked' || this.#state === 'empty') {
-        await this.#unlockFromKeepers(call);
+      try {
+        await this.#probe(AbortSignal.any([signal, AbortSignal.timeout(callMs)]));
+      } catch (error) {
+        // A full disk, or a store that does not answer: it may be over at the next round.
+        const { code, message } = toSpikeError(error);
+        if (message !== this.#failure) this.#options.log.error('custody.failed', { code, message });
+        this.#failure = message;
+        if (this.#state === 'locked') this.#message = message;
       }
       const waitMs =
         this.#state === 'ready' ? this.#options.probeMs : Math.min(lockedProbeMs, this.#options.probeMs);
@@ -131,6 +145,15 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
       );
       if (this.#wake.signal.aborted) this.#wake = new AbortController();
     }
+  }
+
+  async #probe(signal: AbortSignal): Promise<void> {
+    if (this.#state === 'ready' && this.#instance !== undefined) {
+      await this.#options.keepers.supply(this.#instance.keeper, signal);
+    } else if (this.#state === 'locked' || this.#state === 'empty') {
+      await this.#unlockFromKeepers(signal);
+    }
+    this.#failure = undefined;
   }
 
   /** B1 with action `begin`. Throws `state_already_initialized`, `store_missing` or `bootstrap_lease_held`. */
@@ -214,7 +237,7 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
     const { threshold, count } = this.#options;
     const keeper = { polynomial: Polynomial.random(rootKey, threshold), count };
     const recovery = { polynomial: Polynomial.random(rootKey, threshold), count };
-    await this.#commitInstance(rootKey, newInstanceId(), keeper, recovery, undefined);
+    await this.#open(await this.#commitInstance(rootKey, newInstanceId(), keeper, recovery, undefined));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -288,16 +311,19 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
       if (this.#noticeMissedStore(fetched)) throw new SpikeError('store_missing', this.#message);
       const proven = proveSplit(fetched, proof, { threshold, count, lease: leased !== undefined });
       for (const keeper of proven.wrongKeepers) log.error('keeper.bad_share', { keeper });
-      const rootKey = proven.polynomial.rootKey();
+      using scope = new DisposableStack();
+      const rootKey = scope.use(proven.polynomial.rootKey());
       const recovery = { polynomial: Polynomial.random(rootKey, threshold), count };
-      await this.#commitInstance(
+      const instance = await this.#commitInstance(
         rootKey,
         leased ?? newInstanceId(),
         { polynomial: proven.polynomial, count },
         recovery,
         record,
       );
+      scope.move();
       this.#keepForLease(rootKey, leased);
+      await this.#open(instance);
       log.info('custody.bootstrapped', { instance: this.#head?.instance ?? '' });
       return proven.hash;
     } finally {
@@ -311,7 +337,7 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
     keeper: { polynomial: Polynomial; count: number },
     recovery: { polynomial: Polynomial; count: number },
     record: (() => AuditDraft) | undefined,
-  ): Promise<void> {
+  ): Promise<OpenInstance> {
     const { store, audit } = this.#options;
     const { instance, ops } = createInstance({
       rootKey,
@@ -321,14 +347,21 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
       audit: audit(),
       ...(record === undefined ? {} : { record: record() }),
     });
-    const committed = await store.commit(ops);
-    if (!committed.ok) {
+    try {
+      const committed = await store.commit(ops);
+      if (!committed.ok)
+        throw new SpikeError('state_already_initialized', 'the store got an instance at the same moment');
+    } catch (error) {
       instance[Symbol.dispose]();
-      throw new SpikeError('state_already_initialized', 'the store got an instance at the same moment');
+      // It may hold one all the same; then no Bootstrap may overwrite the shares of its key.
+      await this.look();
+      throw error;
     }
-    this.#headBytes = (await store.head())?.bytes;
     this.#head = instance.head;
-    await this.#open(instance);
+    this.#headBytes = encodeHead(instance.head);
+    // Until it serves: should that fail, the key comes back from the Keepers, as after a restart.
+    this.#set('locked', 'the instance was made and is being opened');
+    return instance;
   }
 
   async #open(instance: OpenInstance): Promise<void> {
