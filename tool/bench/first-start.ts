@@ -1,10 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { repository } from '../../test/system.ts';
+import { repository, until } from '../../test/system.ts';
 import type { Figure } from './figure.ts';
 
 const startMs = 120_000;
@@ -44,7 +43,6 @@ async function startAndPut(clone: string, home: string): Promise<number> {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
-  const ended = once(system, 'exit');
   const timer = setTimeout(() => signalGroup(system.pid, 'SIGKILL'), startMs);
   try {
     await whenUp(system.stdout);
@@ -58,7 +56,8 @@ async function startAndPut(clone: string, home: string): Promise<number> {
   } finally {
     clearTimeout(timer);
     signalGroup(system.pid, 'SIGTERM');
-    await ended;
+    // npm may be gone before the system that it started.
+    await until('the whole system has stopped', () => !signalGroup(system.pid, 0));
   }
 }
 
@@ -80,11 +79,13 @@ function withoutOuterNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(kept);
 }
 
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+/** Answers whether anybody of the group was there. */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boolean {
+  if (pid === undefined) return false;
   try {
     process.kill(-pid, signal);
+    return true;
   } catch {
-    // It is gone.
+    return false;
   }
 }
