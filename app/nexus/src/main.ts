@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { AuditFile } from '@spike/audit';
 import { ensurePrivateDirectory } from '@spike/config';
 import { nexusTable } from '@spike/contract';
 import { replaceProcess } from '@spike/host';
 import { runPart, type PartContext } from '@spike/lifecycle';
+import type { Log } from '@spike/log';
 import { listen, openHealth, RoleBook } from '@spike/server';
 import { authorizeAny, TrustDomain, X509Source, type TlsServer } from '@spike/spiffe';
 import { openMemoryStore, openSqliteStore, type Store } from '@spike/store';
@@ -24,6 +24,7 @@ import { AnchorFile } from './vault/anchor-file.ts';
 const drainMs = 5_000;
 /** An identity that comes back within this was only renewed in two steps; else keys and all go. */
 const confirmMs = 500;
+const longestWaitMs = 60_000;
 
 await runPart('nexus', async (part) => {
   const { log, signal } = part;
@@ -33,13 +34,8 @@ await runPart('nexus', async (part) => {
   const health = stack.use(await openHealth({ ...config.health, health: () => state() }, signal));
   const source = stack.use(await openIdentity(config, part));
 
-  await ensurePrivateDirectory(dirname(config.anchorFile));
-  const anchorFile = stack.use(
-    await AnchorFile.open({
-      path: config.anchorFile,
-      onError: (error) => log.error('anchor.failed', { code: error.code, message: error.message }),
-    }),
-  );
+  const transient = config.store.kind === 'memory';
+  const anchorFile = transient ? undefined : stack.use(await openAnchorFile(config, log));
   const store = stack.use(await openStore(config, signal));
   const audit = stack.use(await AuditFile.open({ directory: config.auditDirectory, signal }));
   const fileAudit = new FileAudit(audit);
@@ -49,7 +45,7 @@ await runPart('nexus', async (part) => {
       store,
       keepers: keepers.set,
       log,
-      anchor: () => anchorFile.found,
+      anchor: () => anchorFile?.found ?? { kind: 'absent' },
       threshold: config.threshold,
       count: config.shareCount,
       pinned: config.pinnedInstance,
@@ -69,7 +65,6 @@ await runPart('nexus', async (part) => {
         }),
     }),
   );
-  const transient = config.store.kind === 'memory';
   const gate = stack.use(new NexusGate(source, custody));
   const status = new StatusReport({
     custody,
@@ -118,7 +113,8 @@ await runPart('nexus', async (part) => {
   );
   state = () => ({ ready: gate.unlocked && source.state !== 'withdrawn', state: custody.state });
   using _watch = watchIdentity(source, server, new URL(health.url), part);
-  const watching = custody.watch(signal);
+  // A key that dies with this process is not for Keepers.
+  const watching = transient ? undefined : custody.watch(signal);
   part.announce({ port: server.address.port, healthPort: Number(new URL(health.url).port) });
   log.info('nexus.serving', { url: server.url, health: health.url, state: custody.state });
   if (!signal.aborted) await once(signal, 'abort');
@@ -139,6 +135,14 @@ async function openIdentity(config: NexusConfig, { signal, log }: PartContext): 
   return source;
 }
 
+async function openAnchorFile(config: NexusConfig, log: Log): Promise<AnchorFile> {
+  await ensurePrivateDirectory(dirname(config.anchorFile));
+  return await AnchorFile.open({
+    path: config.anchorFile,
+    onError: (error) => log.error('anchor.failed', { code: error.code, message: error.message }),
+  });
+}
+
 async function openStore(config: NexusConfig, signal: AbortSignal): Promise<Store> {
   if (config.store.kind === 'memory') return openMemoryStore();
   await ensurePrivateDirectory(dirname(config.store.directory));
@@ -148,7 +152,7 @@ async function openStore(config: NexusConfig, signal: AbortSignal): Promise<Stor
 /**
  * When our identity is taken away, the gate is closed and the connections are reset in the same turn; unless it comes
  * back at once, this process then becomes a fresh one that waits for its identity, so that the kernel drops all memory
- * which ever held a key.
+ * which ever held a key. An identity that expires while the agent is away is gone, too, and nobody tells us.
  */
 function watchIdentity(
   source: X509Source,
@@ -156,27 +160,64 @@ function watchIdentity(
   health: URL,
   { log, env, signal }: PartContext,
 ): Disposable {
-  return source.subscribe((change) => {
-    if (change.kind === 'unreachable') log.warn('identity.unreachable', { message: change.error.message });
-    if (change.kind !== 'withdrawn') return;
-    log.error('identity.withdrawn', { reason: change.reason });
-    void (async () => {
-      await delay(confirmMs, undefined, { ref: false });
-      if (source.state !== 'withdrawn' || signal.aborted) return;
-      log.error('identity.forgetting', {
-        message: 'this process drops its memory and waits for its identity',
-      });
-      const [, script = '', ...args] = process.argv;
+  const forget = (): void => {
+    log.error('identity.forgetting', {
+      message: 'this process drops its memory and waits for its identity',
+    });
+    const [, script = '', ...args] = process.argv;
+    try {
       replaceProcess(process.execPath, [...process.execArgv, script, ...args], {
         ...env,
         SPIKE_NEXUS_TLS_PORT: `${server.address.host}:${server.address.port}`,
         SPIKE_NEXUS_HEALTH_PORT: health.host,
       });
-    })().catch((error: unknown) => {
+    } catch (error) {
       log.error('identity.forgetting_failed', { message: error instanceof Error ? error.message : '' });
       process.exit(1);
-    });
+    }
+  };
+  let expiry: NodeJS.Timeout | undefined;
+  const awaitExpiry = (notAfter: Date): void => {
+    const leftMs = notAfter.getTime() - Date.now();
+    if (leftMs < 0) {
+      log.error('identity.expired', { notAfter: notAfter.toISOString() });
+      server.resetAll();
+      forget();
+    }
+    // The wall clock can be set, which timers do not know.
+    expiry = setTimeout(() => awaitExpiry(notAfter), Math.min(leftMs + 1, longestWaitMs)).unref();
+  };
+  const subscription = source.subscribe((change) => {
+    clearTimeout(expiry);
+    if (change.kind === 'unreachable') {
+      const notAfter = endOf(source);
+      log.warn('identity.unreachable', {
+        message: change.error.message,
+        servesUntil: notAfter.toISOString(),
+      });
+      awaitExpiry(notAfter);
+    }
+    if (change.kind !== 'withdrawn') return;
+    log.error('identity.withdrawn', { reason: change.reason });
+    setTimeout(() => {
+      if (source.state === 'withdrawn' && !signal.aborted) forget();
+    }, confirmMs).unref();
   });
+  return {
+    [Symbol.dispose]: () => {
+      clearTimeout(expiry);
+      subscription[Symbol.dispose]();
+    },
+  };
+}
+
+/** Until when the identity that we hold serves, the past when it is over. */
+function endOf(source: X509Source): Date {
+  try {
+    return source.current().svid.notAfter;
+  } catch {
+    return new Date(0);
+  }
 }
 
 function toDomains(names: readonly string[]): readonly TrustDomain[] {

@@ -13,7 +13,8 @@ export interface ServingOptions {
   readonly store: Store;
   readonly audit: AuditFile;
   readonly fileAudit: FileAudit;
-  readonly anchorFile: AnchorFile;
+  /** Undefined for a store that does not outlive this process. */
+  readonly anchorFile: AnchorFile | undefined;
   readonly acceptRollback: string | undefined;
   readonly maxSecretVersions: number;
   readonly log: Log;
@@ -26,6 +27,8 @@ export interface Verification {
   readonly problems: string[];
 }
 
+/** What the ceremony leaves: nobody can have written an anchor of it before. */
+const newStoreRevision = 1;
 const pageRows = 200;
 const mostProblems = 100;
 const sealedTables: readonly Table[] = tables.filter((table) => table !== 'state');
@@ -59,19 +62,21 @@ export class Serving implements AsyncDisposable {
   /** Throws `store_integrity` and `store_missing` as `openLedger` does. */
   static async open(instance: OpenInstance, options: ServingOptions): Promise<Serving> {
     const { store, anchorFile, log, signal, fileAudit } = options;
-    const anchors: Anchor[] = anchorFile.found.kind === 'found' ? [anchorFile.found.anchor] : [];
+    const anchors: Anchor[] = anchorFile?.found.kind === 'found' ? [anchorFile.found.anchor] : [];
     const ledger = await openLedger({
       store,
       instance,
       anchors,
-      anchorFile,
+      ...(anchorFile === undefined ? {} : { anchorFile }),
       audit: fileAudit.position,
       late: (draft) => void fileAudit.appendCommitted(draft).catch(() => undefined),
       ...(options.acceptRollback === undefined ? {} : { accepted: options.acceptRollback }),
     });
     try {
       const warnings = await reconcileAudit(instance, ledger, anchors, options);
-      if (anchorFile.found.kind === 'damaged')
+      if (anchorFile?.found.kind === 'absent' && ledger.revision > newStoreRevision)
+        warnings.push('there is no anchor file, so an older store would not be noticed; it is written anew');
+      if (anchorFile?.found.kind === 'damaged')
         warnings.push('the anchor file cannot be read; it is written anew');
       if (ledger.invalidAnchors > 0) warnings.push('the anchor file does not verify; it is written anew');
       for (const warning of warnings) log.error('nexus.warning', { message: warning });
@@ -122,7 +127,7 @@ export class Serving implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#ledger[Symbol.asyncDispose]();
     // The last anchor is signed with a key that goes with the instance.
-    await this.#options.anchorFile.flush();
+    await this.#options.anchorFile?.flush();
     this.instance[Symbol.dispose]();
   }
 
