@@ -46,6 +46,7 @@ export interface OperationOptions {
 /** What can be asked of the admin socket, and who may ask for it; that the peer has our uid was checked before. */
 export class Operations {
   readonly #options: OperationOptions;
+  #saving: Promise<void> = Promise.resolve();
 
   readonly handlers: AdminHandlers = {
     'entry/list': async () => ({ entries: this.#options.entries.inForce() }),
@@ -172,7 +173,14 @@ export class Operations {
     }
   }
 
+  /** One after the other, each as of when it is written: an older list must not replace a newer one on disk. */
   async #saveRuns(): Promise<void> {
+    const saving = this.#saving.then(() => this.#writeRuns());
+    this.#saving = saving.catch(() => undefined);
+    await saving;
+  }
+
+  async #writeRuns(): Promise<void> {
     const { bindings, entries, persistRuns } = this.#options;
     const inForce = entries.inForce();
     await persistRuns(
