@@ -7,7 +7,8 @@ import { root } from './step.ts';
 
 function configPage(): string {
   const rows = Object.entries(variables).map(
-    ([name, { default: fallback, says }]) => `| \`${name}\` | ${fallback === '' ? '' : `\`${fallback}\``} | ${says} |`,
+    ([name, { default: fallback, says }]) =>
+      `| \`${name}\` | ${fallback === '' ? '' : `\`${fallback}\``} | ${says} |`,
   );
   return [
     '# Variables',
@@ -27,7 +28,8 @@ function configPage(): string {
 
 function errorPage(): string {
   const rows = Object.entries(codeTable).map(
-    ([code, { status, exit, retry, says }]) => `| \`${code}\` | ${status} | ${exit} | ${retry ? 'yes' : 'no'} | ${says} |`,
+    ([code, { status, exit, retry, says }]) =>
+      `| \`${code}\` | ${status} | ${exit} | ${retry ? 'yes' : 'no'} | ${says} |`,
   );
   return [
     '# Error codes',
@@ -50,6 +52,8 @@ for (const [name, text] of Object.entries(pages)) {
   else if ((await readFile(path, 'utf8').catch(() => '')) !== text) stale.push(name);
 }
 if (stale.length > 0) {
-  process.stderr.write(`doc/reference: ${stale.join(', ')} is not what the code says; run npm run reference\n`);
+  process.stderr.write(
+    `doc/reference: ${stale.join(', ')} is not what the code says; run npm run reference\n`,
+  );
   process.exitCode = 1;
 }

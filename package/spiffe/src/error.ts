@@ -15,7 +15,8 @@ export const spiffeErrorTable = {
   identity_ambiguous: 'this workload has several identities and none was chosen',
   endpoint_invalid: 'the address of the Workload API is not understood',
   connection_failed: 'the other side could not be reached, or ended the connection',
-  connection_lost: 'the connection ended after the request, or a part of it, was sent: its outcome is not known',
+  connection_lost:
+    'the connection ended after the request, or a part of it, was sent: its outcome is not known',
   protocol_invalid: 'the other side does not speak the protocol that was expected',
   limit_exceeded: 'a message, or the number of them, is larger than what is accepted',
   permission_denied: 'the Workload API has no identity for this workload',
