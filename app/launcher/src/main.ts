@@ -24,8 +24,8 @@ async function main(): Promise<number> {
     await using system = await LocalSystem.start(config, report, stop.signal);
     report.banner(config.home, system.context);
     const watching = system.watch(stop.signal);
+    stop.signal.addEventListener('abort', () => report.stopping(), { once: true });
     if (!stop.signal.aborted) await once(stop.signal, 'abort');
-    report.progress('stopping');
     await watching;
     return 0;
   } catch (error) {

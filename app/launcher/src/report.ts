@@ -5,9 +5,16 @@ import type { Context, Home } from '@spike/config';
 export class Report {
   readonly #verbose: boolean;
   readonly #started = performance.now();
+  #stopping = false;
 
   constructor(verbose: boolean) {
     this.#verbose = verbose;
+  }
+
+  /** From now on the parts end, in no order: that one of them misses another is no news. */
+  stopping(): void {
+    this.#stopping = true;
+    this.progress('stopping');
   }
 
   progress(text: string): void {
@@ -27,7 +34,7 @@ export class Report {
       if (this.#verbose || !line.startsWith('{"audit":')) process.stderr.write(`${line}\n`);
       return;
     }
-    if (parsed.level !== 'warn' && parsed.level !== 'error') return;
+    if (parsed.level !== 'error' && (parsed.level !== 'warn' || this.#stopping)) return;
     this.warn(`${part}: ${parsed.event}${parsed.message === undefined ? '' : `: ${parsed.message}`}`);
   }
 
