@@ -26,6 +26,8 @@ export class ServerConnection {
     peer: VerifiedPeer;
     onClose: () => void;
   }) {
+    // Node warns of a leak from eleven on, and each request that is under way may listen for the end.
+    options.socket.setMaxListeners(4 * mostUnfinished);
     this.verified = new VerifiedConnection({
       ...options,
       role: {
