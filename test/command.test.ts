@@ -124,7 +124,7 @@ test('policies are created, applied from a file, listed, shown and deleted', asy
     system.mustSpike(['policy', 'get', '--name', 'acme', '-f', 'json']),
     system.mustSpike(['policy', 'get', 'acme', '-f', 'yaml']),
   ]);
-  assert.equal(list, 'POLICIES\n========\n\nName: acme\n--------\n\n');
+  assert.equal(list, 'POLICIES\n========\n\nName: acme\n--------\n\n\n');
   assert.deepEqual(JSON.parse(listJson), [{ id: '', name: 'acme' }]);
   assert.match(human, /^Path Pattern: tenants\/\.\*$/m);
   const shown = JSON.parse(json) as Record<string, unknown>;

@@ -34,7 +34,7 @@ export function createProgram(invocation: Invocation): Command {
     .command('dev')
     .description('run a whole SPIKE on this machine (what `npm start` does)')
     .allowUnknownOption()
-    .helpOption(false)
+    .passThroughOptions()
     .argument('[options...]', 'see `spike dev --help`')
     .action(async (args: string[]) => (await import('./command/dev.ts')).runLauncher(args, invocation.env));
   program
@@ -45,7 +45,9 @@ export function createProgram(invocation: Invocation): Command {
     .action(async (options: ContextOptions) =>
       (await import('./command/context.ts')).showContext(invocation, options),
     );
-  inheritOutput(program);
+  inheritSettings(program);
+  // Its options are those of the launcher, which has a help of its own; copied settings would bring ours back.
+  program.commands.find((command) => command.name() === 'dev')?.helpOption(false);
   return program;
 }
 
@@ -208,10 +210,10 @@ function addAuthority(program: Command, invocation: Invocation): void {
     .action(async (id: string) => (await load()).deleteEntry(invocation, id));
 }
 
-function inheritOutput(command: Command): void {
+function inheritSettings(command: Command): void {
   for (const child of command.commands) {
     child.copyInheritedSettings(command);
-    inheritOutput(child);
+    inheritSettings(child);
   }
 }
 

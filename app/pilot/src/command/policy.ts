@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { SpikeError } from '@spike/error';
+import { readSmallFile } from '../input/file.ts';
+import { decode } from '../input/hidden.ts';
 import type { Invocation } from '../invocation.ts';
 import { parseFormat, toJson, toYaml } from '../output/format.ts';
 import type { FormatOptions, ListFilters, PolicyFlags } from '../program.ts';
@@ -56,7 +57,7 @@ export async function listPolicies(invocation: Invocation, options: ListFilters)
       if (policies.length === 0) invocation.stdout.write('No policies found.\n');
       else {
         const items = policies.map(({ name }) => `Name: ${name}\n--------\n\n`).join('');
-        invocation.stdout.write(`POLICIES\n========\n\n${items}`);
+        invocation.stdout.write(`POLICIES\n========\n\n${items}\n`);
       }
   }
 }
@@ -92,7 +93,7 @@ export async function getPolicy(
       return;
     case 'human':
       invocation.stdout.write(
-        `POLICY DETAILS\n==============\n\nName: ${policy.name}\nSPIFFE ID Pattern: ${policy.spiffiedPattern}\n` +
+        `POLICY DETAILS\n=============\n\nName: ${policy.name}\nSPIFFE ID Pattern: ${policy.spiffiedPattern}\n` +
           `Path Pattern: ${policy.pathPattern}\nPermissions: ${policy.permissions.join(', ')}\n` +
           `Created At: ${policy.createdAt}\nUpdated At: ${policy.updatedAt}\n`,
       );
@@ -149,13 +150,13 @@ function specFromFlags(flags: PolicyFlags): PolicySpec {
 
 async function specFromFile(file: string): Promise<PolicySpec> {
   const { parse } = await import('yaml');
+  const content = decode(await readSmallFile(file, maxFileBytes), file);
   let value: unknown;
   try {
-    const text = await readFile(file, 'utf8');
-    if (text.length > maxFileBytes) throw new RangeError('too long');
-    value = parse(text, { maxAliasCount: 0 });
+    value = parse(content, { maxAliasCount: 0 });
   } catch (error) {
-    throw new SpikeError('data_invalid_input', `${file} cannot be read as YAML`, { cause: error });
+    const why = error instanceof Error ? error.message : 'it is not understood';
+    throw new SpikeError('data_invalid_input', `${file} is not YAML: ${why}`, { cause: error });
   }
   const field = (name: string): unknown =>
     typeof value === 'object' && value !== null && Object.hasOwn(value, name)

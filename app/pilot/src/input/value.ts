@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { SpikeError } from '@spike/error';
+import { readSmallFile } from './file.ts';
 import { decode, promptHidden, readPiped } from './hidden.ts';
 
 export interface Terminal {
@@ -11,6 +11,9 @@ type Source =
   | { readonly kind: 'literal'; readonly text: string }
   | { readonly kind: 'input' }
   | { readonly kind: 'file'; readonly path: string };
+
+/** Nexus takes no larger request. */
+const maxValueBytes = 1_048_576;
 
 interface Assignment {
   readonly key: string;
@@ -72,18 +75,10 @@ async function readSource(key: string, source: Source, terminal: Terminal): Prom
     case 'literal':
       return source.text;
     case 'file':
-      return decode(await readValueFile(source.path), source.path);
+      return decode(await readSmallFile(source.path, maxValueBytes), source.path);
     case 'input':
       return terminal.stdin.isTTY
         ? await promptHidden(`${key}: `, terminal.stdin, terminal.stderr)
         : await readPiped(terminal.stdin);
-  }
-}
-
-async function readValueFile(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new SpikeError('data_invalid_input', `${path} cannot be read`, { cause: error });
   }
 }

@@ -7,16 +7,22 @@ export interface Failure {
   readonly text: string;
 }
 
-const usageExit = 2;
-
-/** What to do next, by exit code, where the error itself does not say it. */
-const advice: Readonly<Record<number, string>> = {
-  3: 'Look at what there is with `spike secret list` or `spike policy list`.',
-  4: 'An administrator can allow it with `spike policy apply`; `spike status` shows who you are.',
-  5: 'SPIKE Nexus is not ready. `spike status` says what it waits for.',
-  6: 'Read again what is there now, then decide again.',
-  7: 'Is the system running? Start it with `npm start`, or set SPIKE_NEXUS_API_URL and SPIFFE_ENDPOINT_SOCKET.',
-  9: 'It is done already; nothing was changed.',
+/** What to do next, where the error itself does not say it. */
+const advice: Partial<Record<ErrorCode, string>> = {
+  api_not_found: 'Look at what there is with `spike secret list` or `spike policy list`.',
+  access_unauthorized:
+    'An administrator can allow it with `spike policy apply`; `spike status` shows who you are.',
+  state_not_ready: '`spike status` says what Nexus waits for.',
+  store_missing: '`spike status` says which store is missed.',
+  store_integrity: '`spike status` says what is wrong with the store.',
+  audit_unavailable: 'Look at the disk that the audit of Nexus lies on, then try again.',
+  identity_withdrawn: 'Look at the registration entry of Nexus, then try again.',
+  net_peer_connection:
+    'Is the system running? Start it with `npm start`, or set SPIKE_NEXUS_API_URL and SPIFFE_ENDPOINT_SOCKET.',
+  net_timeout: 'Try again; `spike status` says how Nexus is.',
+  limit_exceeded: 'Try again in a moment.',
+  api_internal_error: 'Look for the trail in the log of Nexus.',
+  state_already_initialized: 'It is done already; nothing was changed.',
 };
 
 /** The line that the Go command prints for this error, which scripts look for, then our reason and advice. */
@@ -25,7 +31,8 @@ export function describeFailure(thrown: unknown): Failure {
   const exit = error.row.exit;
   const lines = [`Error: ${headline(error)}`];
   if (error.message !== '' && !lines[0]?.includes(error.message)) lines.push(`  ${error.message}`);
-  if (exit !== usageExit && advice[exit] !== undefined) lines.push(`  ${advice[exit]}`);
+  const next = advice[error.code];
+  if (next !== undefined) lines.push(`  ${next}`);
   return { exit, text: `${lines.join('\n')}\n` };
 }
 
@@ -37,6 +44,8 @@ const headlines: Partial<Record<ErrorCode, string>> = {
   api_not_found: 'resource not found',
   state_not_ready: 'SPIKE Nexus is not ready',
   api_bad_request: 'invalid request',
+  data_invalid_input: 'invalid input provided',
+  entity_version_conflict: 'it is not as it was expected to be',
   spiffe_no_agent: 'no Workload API answers',
   spiffe_no_identity: 'no identity for this process',
 };
@@ -48,6 +57,9 @@ function headline(error: SpikeError): string {
 const denials: readonly SpiffeErrorCode[] = ['permission_denied', 'identity_withdrawn'];
 
 function fromSpiffe(thrown: unknown): SpikeError {
+  // A system call of ours, such as one on a directory that we may not write; its message holds no more than its path.
+  if (thrown instanceof Error && 'syscall' in thrown)
+    return new SpikeError('host_refused', thrown.message, { cause: thrown });
   if (!(thrown instanceof SpiffeError)) return toSpikeError(thrown);
   const code = denials.includes(thrown.code) ? 'spiffe_no_identity' : 'spiffe_no_agent';
   return new SpikeError(code, thrown.message, { cause: thrown });
