@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { rolePaths } from '@spike/contract';
 import { Parts } from './parts.ts';
-import { until } from './system.ts';
+import { openScratch, System, until } from './system.ts';
 
 test('a store in memory leaves no anchor that would keep the next Nexus from starting', async () => {
   await using parts = await Parts.open();
@@ -36,4 +37,23 @@ test('an identity that expires while the agent is away is forgotten with all key
   await parts.nexus.reach('ready');
   const back = await (await parts.callNexus()).status({ verify: false });
   assert.notEqual(back.startedAt, startedAt);
+});
+
+test('the recovery shares of a store that vanished are not replaced by those of a new one', async () => {
+  await using scratch = await openScratch();
+  const options = { home: join(scratch.path, 'home') };
+  let shares: string;
+  {
+    await using system = await System.start(options);
+    const share = join(system.home.recovery, 'spike.recovery.1.txt');
+    shares = await readFile(share, 'utf8');
+    await system.stop();
+    await rm(system.home.nexus, { recursive: true });
+  }
+  await using again = await System.start(options);
+  await until('it says why it does not begin anew', () =>
+    /holds the recovery shares of an earlier one/.test(again.output),
+  );
+  assert.equal((await again.health())?.state, 'empty');
+  assert.equal(await readFile(join(again.home.recovery, 'spike.recovery.1.txt'), 'utf8'), shares);
 });

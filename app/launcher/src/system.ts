@@ -161,6 +161,14 @@ export class LocalSystem implements AsyncDisposable {
     const decided = await this.#waitHealth(({ state }) => state !== 'starting', signal);
     const { recoveryFile, home } = this.#config;
     if (decided.state === 'empty') {
+      // They may be all that opens a copy of that store, and a new root key would replace them.
+      if ((await readShareFiles(home.recovery)).length > 0) {
+        this.#report.warn(
+          `the store is empty, but ${home.recovery} holds the recovery shares of an earlier one: ` +
+            'put its store back, or move that folder away to begin anew',
+        );
+        return;
+      }
       await this.#bootstrap(signal);
       if (recoveryFile) {
         this.#report.progress(`writing recovery shares to ${home.recovery}`);

@@ -10,10 +10,11 @@ const maxFileBytes = 256;
 export async function writeShareFiles(directory: string, shares: readonly RecoveryShare[]): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await ensurePrivateDirectory(directory);
-  for (const name of await shareFiles(directory)) await rm(join(directory, name));
-  for (const share of shares) {
-    await writePrivateFile(join(directory, `spike.recovery.${share.id}.txt`), formatShare(share));
-  }
+  const written = shares.map((share) => ({ name: `spike.recovery.${share.id}.txt`, share }));
+  for (const { name, share } of written) await writePrivateFile(join(directory, name), formatShare(share));
+  // Last, or a full disk would leave neither the old ones nor the new ones.
+  const extra = (await shareFiles(directory)).filter((name) => !written.some((file) => file.name === name));
+  for (const name of extra) await rm(join(directory, name));
 }
 
 /** The recovery shares in a directory, none when it is not there. Throws `fs_unsafe` when others could read it. */
