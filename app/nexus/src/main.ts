@@ -52,8 +52,8 @@ await runPart('nexus', async (part) => {
       leaseTtlMs: config.leaseTtlMs,
       probeMs: config.probeMs,
       audit: () => fileAudit.position,
-      unlock: (instance) =>
-        Serving.open(instance, {
+      unlock: async (instance) => {
+        const serving = await Serving.open(instance, {
           store,
           audit,
           fileAudit,
@@ -62,11 +62,14 @@ await runPart('nexus', async (part) => {
           maxSecretVersions: config.maxSecretVersions,
           log,
           signal,
-        }),
+        });
+        serving.checkInBackground((problems) => status.noteBackground(problems));
+        return serving;
+      },
     }),
   );
   const gate = stack.use(new NexusGate(source, custody));
-  const status = new StatusReport({
+  const status: StatusReport = new StatusReport({
     custody,
     keepers: keepers.set,
     source,

@@ -1,6 +1,7 @@
 import type { AuditFile } from '@spike/audit';
 import type { Log } from '@spike/log';
 import { tables, type Store, type Table } from '@spike/store';
+import { BackgroundCheck } from './background-check.ts';
 import { PolicyService } from './service/policy.ts';
 import { SecretService } from './service/secret.ts';
 import type { Anchor } from './vault/anchor.ts';
@@ -42,6 +43,7 @@ export class Serving implements AsyncDisposable {
   readonly warnings: readonly string[];
   readonly #ledger: GroupLedger;
   readonly #options: ServingOptions;
+  #check: BackgroundCheck | undefined;
 
   private constructor(
     options: ServingOptions,
@@ -94,8 +96,14 @@ export class Serving implements AsyncDisposable {
     }
   }
 
-  /** Opens every record of the store and hashes every line of the audit. */
-  async verify(signal: AbortSignal): Promise<Verification> {
+  /** Starts the full check, which gives way to requests; what it finds is noted, and nothing is changed. */
+  checkInBackground(note: (problems: readonly string[]) => void): void {
+    const { log } = this.#options;
+    this.#check ??= new BackgroundCheck({ verify: (signal, pace) => this.verify(signal, pace), note, log });
+  }
+
+  /** Opens every record of the store and hashes every line of the audit; `pace` is waited for between two pages. */
+  async verify(signal: AbortSignal, pace?: () => Promise<void>): Promise<Verification> {
     const problems: string[] = [];
     const { store, audit } = this.#options;
     const checkedStore = await store.verify(signal);
@@ -119,12 +127,15 @@ export class Serving implements AsyncDisposable {
         }
         after = rows.at(-1)?.key;
         if (rows.length < pageRows) break;
+        await pace?.();
       }
     }
     return { ok: problems.length === 0, checked, problems };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // It opens records with the keys that go with the instance.
+    await this.#check?.[Symbol.asyncDispose]();
     await this.#ledger[Symbol.asyncDispose]();
     // The last anchor is signed with a key that goes with the instance.
     await this.#options.anchorFile?.flush();
