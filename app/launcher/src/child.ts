@@ -13,6 +13,8 @@ export type Announcement = Readonly<Record<string, string | number>>;
 export interface PartOptions {
   /** Name of the folder below `app/`, which its command line shows. */
   readonly app: 'authority' | 'keeper' | 'nexus' | 'bootstrap';
+  /** For tests: the program to run instead. */
+  readonly file?: string;
   /** Name in messages, such as `keeper 2`. */
   readonly name: string;
   /** Asked anew at each start, so that a part that comes back gets the port that it had. */
@@ -20,6 +22,8 @@ export interface PartOptions {
   readonly env: () => NodeJS.ProcessEnv;
   /** Runs as soon as the process exists; what it rejects with counts as a failed start. */
   readonly onSpawn: (pid: number) => Promise<void>;
+  /** Runs as soon as that process is gone; its pid may stand for another one from then on. */
+  readonly onGone: (pid: number) => void;
   readonly onReady: (announcement: Announcement) => void;
   /** Gets each line of the part's log. */
   readonly onLog: (line: string) => void;
@@ -82,7 +86,7 @@ export class Part implements AsyncDisposable {
   }
 
   async #liveOnce(): Promise<string> {
-    const child = spawnApp(this.#options.app, this.#options.args(), this.#options.env());
+    const child = spawnApp(this.#options);
     this.#child = child;
     const ended = whenEnded(child);
     using _lines = readLines(child, this.#options.onLog, (announcement) => {
@@ -90,12 +94,12 @@ export class Part implements AsyncDisposable {
       this.#readySince ??= performance.now();
       this.#options.onReady(announcement);
     });
-    const stop = (): void => void child.kill('SIGTERM');
-    this.#stop.signal.addEventListener('abort', stop, { once: true });
     let killer: NodeJS.Timeout | undefined;
-    this.#stop.signal.addEventListener('abort', () => {
+    const stop = (): void => {
+      child.kill('SIGTERM');
       killer = setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref();
-    });
+    };
+    this.#stop.signal.addEventListener('abort', stop, { once: true });
     if (this.#stop.signal.aborted) stop();
     try {
       if (child.pid !== undefined) {
@@ -107,16 +111,17 @@ export class Part implements AsyncDisposable {
       this.#stop.signal.removeEventListener('abort', stop);
       this.#child = undefined;
       this.#ready = undefined;
+      if (child.pid !== undefined) this.#options.onGone(child.pid);
     }
   }
 }
 
 /** Runs a part that ends by itself. Returns its exit code; throws when it is still there at the deadline. */
 export async function runOnce(
-  options: Pick<PartOptions, 'app' | 'args' | 'env' | 'onSpawn' | 'onLog'>,
+  options: Pick<PartOptions, 'app' | 'file' | 'args' | 'env' | 'onSpawn' | 'onGone' | 'onLog'>,
   signal: AbortSignal,
 ): Promise<number> {
-  const child = spawnApp(options.app, options.args(), options.env());
+  const child = spawnApp(options);
   using _lines = readLines(child, options.onLog, () => undefined);
   const stop = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
@@ -127,18 +132,19 @@ export async function runOnce(
   } finally {
     signal.removeEventListener('abort', stop);
     child.kill('SIGKILL');
+    if (child.pid !== undefined) options.onGone(child.pid);
   }
   if (signal.aborted)
     throw new SpikeError('net_timeout', `${options.app} did not end in time`, { cause: signal.reason });
   return child.exitCode ?? 1;
 }
 
-function spawnApp(app: PartOptions['app'], args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  const file = join(root, 'app', app, 'src', 'main.ts');
-  return spawn(process.execPath, [...process.execArgv, file, ...args], {
+function spawnApp(options: Pick<PartOptions, 'app' | 'file' | 'args' | 'env'>): ChildProcess {
+  const file = options.file ?? join(root, 'app', options.app, 'src', 'main.ts');
+  return spawn(process.execPath, [...process.execArgv, file, ...options.args()], {
     // Our end of its standard input closes when we die, which is how it knows.
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...env, SPIKE_SUPERVISED: '1' },
+    env: { ...options.env(), SPIKE_SUPERVISED: '1' },
     detached: false,
   });
 }

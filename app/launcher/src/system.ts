@@ -30,6 +30,7 @@ export class LocalSystem implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   #keepers: readonly Part[] = [];
   #nexus: Part | undefined;
+  #told: string | undefined;
 
   private constructor(config: LauncherConfig, report: Report) {
     this.#config = config;
@@ -57,11 +58,12 @@ export class LocalSystem implements AsyncDisposable {
       const health = signal.aborted ? undefined : await this.#health(signal);
       if (health?.state !== 'locked') {
         lockedSince = undefined;
+        if (health !== undefined) this.#told = undefined;
         continue;
       }
       lockedSince ??= performance.now();
       if (performance.now() - lockedSince < patienceMs) continue;
-      await this.#restore(signal).catch((error: unknown) => this.#report.warn(toSpikeError(error).message));
+      await this.#restore(signal).catch((error: unknown) => this.#tell(toSpikeError(error).message));
       lockedSince = undefined;
     }
   }
@@ -169,20 +171,33 @@ export class LocalSystem implements AsyncDisposable {
         );
         return;
       }
+      // Where the shares cannot be kept, there is to be no root key yet.
+      if (recoveryFile) await ensurePrivateDirectory(home.recovery);
       await this.#bootstrap(signal);
-      if (recoveryFile) {
-        this.#report.progress(`writing recovery shares to ${home.recovery}`);
-        await writeShareFiles(
-          home.recovery,
-          await this.#withRole('recover', (id) => exportShares(this.#operator(id), signal)),
-        );
-      }
+      if (recoveryFile) await this.#exportShares(signal);
       return;
     }
     if (decided.state === 'locked')
       await this.#restore(signal).catch((error: unknown) => this.#refused(error));
     if (!decided.ready && decided.state !== 'locked')
       this.#report.warn('Nexus refuses to serve; `spike status` tells why');
+  }
+
+  /** Nexus may have died since it was bootstrapped; the shares have to be here before this process may end. */
+  async #exportShares(signal: AbortSignal): Promise<void> {
+    const { recovery } = this.#config.home;
+    this.#report.progress(`writing recovery shares to ${recovery}`);
+    for (;;) {
+      try {
+        const shares = await this.#withRole('recover', (id) => exportShares(this.#operator(id), signal));
+        await writeShareFiles(recovery, shares);
+        return;
+      } catch (error) {
+        const { row, message } = toSpikeError(error);
+        if (!row.retry) throw error;
+        await this.#pause(`the recovery shares cannot be had: ${message}`, signal);
+      }
+    }
   }
 
   /** A store that a person has to look at first is no reason to end: status tells about it. */
@@ -200,6 +215,7 @@ export class LocalSystem implements AsyncDisposable {
         args: () => ['-init'],
         env: () => this.#partEnv({ SPIKE_NEXUS_API_URL: this.#nexusUrl() }),
         onSpawn: (pid) => this.#register(pid, 'bootstrap'),
+        onGone: (pid) => void this.#registered.delete(pid),
         onLog: (line) => this.#report.logLine('bootstrap', line),
       },
       signal,
@@ -217,16 +233,22 @@ export class LocalSystem implements AsyncDisposable {
     const { recoveryFile, home } = this.#config;
     const shares = recoveryFile ? await readShareFiles(home.recovery) : [];
     if (shares.length === 0) {
-      this.#report.warn(
+      this.#tell(
         'Nexus has no root key and there are no recovery shares here. Restore it with `spike operator restore`, once for ' +
           'each share (it needs the restore identity: `spike authority entry create --spiffe-id ' +
-          `${this.#id('/spike/pilot/role/restore')}\`).`,
+          `${this.#id('/spike/pilot/role/restore')}\`). Where nobody ever got shares, begin anew with another SPIKE_HOME.`,
       );
       return;
     }
     this.#report.progress('giving Nexus its root key from the recovery shares');
     await this.#withRole('restore', (id) => feedShares(this.#operator(id), shares, signal));
     await this.#waitHealth(({ ready, state }) => ready || state !== 'locked', signal);
+  }
+
+  /** A warning that holds until Nexus has its key is given once. */
+  #tell(message: string): void {
+    if (message !== this.#told) this.#report.warn(message);
+    this.#told = message;
   }
 
   /** An identity of a Pilot role for this process alone, and only for as long as it is needed. */
@@ -252,7 +274,8 @@ export class LocalSystem implements AsyncDisposable {
   }
 
   #supervise(
-    options: Omit<PartOptions, 'onLog' | 'onExit' | 'onReady'> & Partial<Pick<PartOptions, 'onReady'>>,
+    options: Omit<PartOptions, 'onLog' | 'onExit' | 'onGone' | 'onReady'> &
+      Partial<Pick<PartOptions, 'onReady'>>,
   ): Part {
     const { name } = options;
     const part = new Part({
@@ -265,6 +288,7 @@ export class LocalSystem implements AsyncDisposable {
         options.onReady?.(announcement);
       },
       onLog: (line) => this.#report.logLine(name, line),
+      onGone: (pid) => void this.#registered.delete(pid),
       onExit: (how) => this.#report.warn(`${name} ${how}; starting it again`),
     });
     return this.#stack.use(part);
@@ -343,6 +367,11 @@ export class LocalSystem implements AsyncDisposable {
       SPIKE_HOME: home.root,
       SPIFFE_ENDPOINT_SOCKET: `unix://${home.agentSocket}`,
       SPIKE_TRUST_ROOT: trustDomain.name,
+      // A shell that holds the context of another system must not make these parts believe that one.
+      SPIKE_TRUST_ROOT_NEXUS: trustDomain.name,
+      SPIKE_TRUST_ROOT_KEEPER: trustDomain.name,
+      SPIKE_TRUST_ROOT_BOOTSTRAP: trustDomain.name,
+      SPIKE_TRUST_ROOT_PILOT: trustDomain.name,
       SPIKE_NEXUS_SHAMIR_SHARES: String(keeperCount),
       SPIKE_NEXUS_SHAMIR_THRESHOLD: String(threshold),
       SPIKE_NEXUS_KEEPER_PEERS: this.#keeperUrls().join(','),
