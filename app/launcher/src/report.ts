@@ -56,7 +56,8 @@ function bannerOf(home: Home, context: Context): string {
     'Use SPIRE where they must be (doc/guide/spire.md).\n' +
     (context.recoveryFile
       ? `Whoever reads ${home.recovery} and the database reads every secret; --no-recovery-file keeps no shares here.\n`
-      : 'No recovery shares are kept here: after a full stop, restore with `spike operator restore`.\n') +
+      : 'No recovery shares are kept here: take them with `spike operator recover`; after a full stop, ' +
+        '`spike operator restore` needs them.\n') +
     'Stop it with Ctrl-C.\n\n'
   );
 }
