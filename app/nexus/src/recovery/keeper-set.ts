@@ -65,6 +65,8 @@ export class KeeperSet {
   readonly #keepers: readonly Keeper[];
   readonly #log: Log;
   readonly #health = new Map<number, { reachable: boolean; holdsShare: boolean; failure?: string }>();
+  /** Keepers that showed a share of our instance which is not ours, and were not right since. */
+  readonly #wrong = new Set<number>();
 
   constructor(keepers: readonly Keeper[], log: Log) {
     this.#keepers = keepers;
@@ -105,31 +107,32 @@ export class KeeperSet {
   async #supplyOne(keeper: Keeper, split: KeeperSplit, signal: AbortSignal): Promise<true> {
     const { id } = keeper;
     if (id > split.count) return true;
-    const report = await keeper.status(signal);
-    if (report === undefined || !this.#isRight(report.active, id, split)) {
-      using share = split.shareOf(id);
-      await keeper.contribute(
-        share,
-        { instance: split.instance, generation: split.generation, id },
-        'active',
-        signal,
-      );
-      if (report !== undefined) this.#log.info('keeper.supplied', { keeper: id });
+    const before = await keeper.status(signal);
+    let holdsShare = before !== undefined && isRight(before.active, id, split);
+    if (!holdsShare) {
+      // What it shows after that tells whether it can be relied on; one of the Go original shows nothing.
+      this.#reportWrong(id, before?.active, split);
+      await this.#contribute(keeper, split, signal);
+      const after = before === undefined ? undefined : await keeper.status(signal);
+      holdsShare = after === undefined || isRight(after.active, id, split);
+      if (before !== undefined && holdsShare) this.#log.info('keeper.supplied', { keeper: id });
     }
-    this.#health.set(id, { reachable: true, holdsShare: true });
+    if (holdsShare) this.#wrong.delete(id);
+    this.#health.set(id, { reachable: true, holdsShare });
     return true;
   }
 
-  #isRight(active: SlotReport, id: number, split: KeeperSplit): boolean {
-    if (!active.held) return false;
-    const digest = Buffer.from(split.digests[id - 1] ?? []).toString('hex');
-    const right =
-      active.instance === split.instance &&
-      active.generation === split.generation &&
-      active.id === id &&
-      active.digest === digest;
-    if (!right && active.instance === split.instance) this.#log.error('keeper.bad_share', { keeper: id });
-    return right;
+  async #contribute(keeper: Keeper, split: KeeperSplit, signal: AbortSignal): Promise<void> {
+    const { instance, generation } = split;
+    using share = split.shareOf(keeper.id);
+    await keeper.contribute(share, { instance, generation, id: keeper.id }, 'active', signal);
+  }
+
+  /** Once until it is right again. */
+  #reportWrong(id: number, active: SlotReport | undefined, split: KeeperSplit): void {
+    if (active?.held !== true || active.instance !== split.instance || this.#wrong.has(id)) return;
+    this.#wrong.add(id);
+    this.#log.error('keeper.bad_share', { keeper: id });
   }
 
   /** Runs one call; a failure is logged when it is news, and is then undefined. */
@@ -157,6 +160,17 @@ export class KeeperSet {
       return undefined;
     }
   }
+}
+
+function isRight(active: SlotReport, id: number, split: KeeperSplit): boolean {
+  const digest = Buffer.from(split.digests[id - 1] ?? []).toString('hex');
+  return (
+    active.held &&
+    active.instance === split.instance &&
+    active.generation === split.generation &&
+    active.id === id &&
+    active.digest === digest
+  );
 }
 
 function isStop(reason: unknown): boolean {
