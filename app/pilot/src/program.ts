@@ -1,5 +1,13 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Invocation } from './invocation.ts';
+import type {
+  ContextOptions,
+  EntryFlags,
+  FormatOptions,
+  ListFilters,
+  PolicyFlags,
+  StatusOptions,
+} from './option.ts';
 
 const formatHelp = 'human, json or yaml';
 
@@ -49,31 +57,6 @@ export function createProgram(invocation: Invocation): Command {
   // Its options are those of the launcher, which has a help of its own; copied settings would bring ours back.
   program.commands.find((command) => command.name() === 'dev')?.helpOption(false);
   return program;
-}
-
-export interface FormatOptions {
-  readonly format: string;
-}
-export interface StatusOptions extends FormatOptions {
-  readonly verify?: boolean;
-}
-export interface ContextOptions extends FormatOptions {
-  readonly shell?: boolean;
-}
-export interface PolicyFlags {
-  readonly name?: string;
-  readonly pathPattern?: string;
-  readonly spiffeidPattern?: string;
-  readonly permissions?: string;
-  readonly file?: string;
-}
-export interface ListFilters extends FormatOptions {
-  readonly pathPattern?: string;
-  readonly spiffeidPattern?: string;
-}
-export interface EntryFlags extends FormatOptions {
-  readonly spiffeId: string;
-  readonly selector: readonly string[];
 }
 
 function addSecret(program: Command, invocation: Invocation): void {

@@ -5,7 +5,7 @@ import { AuthorityClient, formatSelector, type RegistrationEntry } from '@spike/
 import { TrustDomain } from '@spike/spiffe';
 import type { Invocation } from '../invocation.ts';
 import { parseFormat, toJson, toYaml } from '../output/format.ts';
-import type { EntryFlags, FormatOptions } from '../program.ts';
+import type { EntryFlags, FormatOptions } from '../option.ts';
 
 interface LocalAuthority {
   readonly client: AuthorityClient;

@@ -2,7 +2,7 @@ import { contextVariables, homeOf, readContext } from '@spike/config';
 import { SpikeError } from '@spike/error';
 import type { Invocation } from '../invocation.ts';
 import { parseFormat, toJson, toYaml } from '../output/format.ts';
-import type { ContextOptions } from '../program.ts';
+import type { ContextOptions } from '../option.ts';
 
 export async function showContext(invocation: Invocation, options: ContextOptions): Promise<void> {
   const home = homeOf(invocation.env);

@@ -4,7 +4,7 @@ import { readSmallFile } from '../input/file.ts';
 import { decode } from '../input/hidden.ts';
 import type { Invocation } from '../invocation.ts';
 import { parseFormat, toJson, toYaml } from '../output/format.ts';
-import type { FormatOptions, ListFilters, PolicyFlags } from '../program.ts';
+import type { FormatOptions, ListFilters, PolicyFlags } from '../option.ts';
 import { openSession, type Session } from '../session.ts';
 
 interface PolicySpec {

@@ -3,7 +3,7 @@ import { SpikeError } from '@spike/error';
 import { readValues } from '../input/value.ts';
 import type { Invocation } from '../invocation.ts';
 import { parseFormat, toJson, toYaml } from '../output/format.ts';
-import type { FormatOptions } from '../program.ts';
+import type { FormatOptions } from '../option.ts';
 import { openSession } from '../session.ts';
 
 export async function putSecret(

@@ -3,7 +3,7 @@ import { toSpikeError } from '@spike/error';
 import { AuthorityClient, type AuthorityStatus } from '@spike/registry';
 import type { Invocation } from '../invocation.ts';
 import { parseFormat, toJson, toYaml } from '../output/format.ts';
-import type { StatusOptions } from '../program.ts';
+import type { StatusOptions } from '../option.ts';
 import { openSession } from '../session.ts';
 
 /** Exits with 1 when the system is there and not well, so that a script can ask. */
