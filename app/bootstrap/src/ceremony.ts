@@ -6,10 +6,15 @@ import { SpikeError, toSpikeError } from '@spike/error';
 import type { Log } from '@spike/log';
 import type { Client } from '@spike/sdk';
 
+/** All that Bootstrap has to do with Nexus. */
+export type NexusCalls = Pick<Client<NexusTable>, 'beginBootstrap' | 'verifyBootstrap'>;
+/** All that it has to do with a Keeper. */
+export type KeeperCalls = Pick<Client<KeeperTable>, 'contributeShare'>;
+
 export interface CeremonyOptions {
-  readonly nexus: Client<NexusTable>;
+  readonly nexus: NexusCalls;
   /** In the order of the list, which gives each its share's id. */
-  readonly keepers: readonly Client<KeeperTable>[];
+  readonly keepers: readonly KeeperCalls[];
   readonly threshold: number;
   readonly log: Log;
 }
@@ -79,7 +84,7 @@ async function prove(rootKey: RootKey, { nexus, log }: CeremonyOptions, signal: 
 
 /** Keeps the lease for as long as we need it; Nexus forgets it by itself after that. */
 function renew(
-  nexus: Client<NexusTable>,
+  nexus: NexusCalls,
   { lease, expiresInMs }: { readonly lease: string; readonly expiresInMs: number },
   log: Log,
 ): AsyncDisposable {
