@@ -1,4 +1,5 @@
 import { EnvironmentReader, type Environment } from '@spike/config';
+import { TrustDomain } from '@spike/spiffe';
 
 export interface BootstrapConfig {
   readonly endpoint: string;
@@ -7,9 +8,9 @@ export interface BootstrapConfig {
   readonly threshold: number;
   readonly timeoutMs: number;
   readonly trustRoots: {
-    readonly nexus: readonly string[];
-    readonly keeper: readonly string[];
-    readonly bootstrap: readonly string[];
+    readonly nexus: readonly TrustDomain[];
+    readonly keeper: readonly TrustDomain[];
+    readonly bootstrap: readonly TrustDomain[];
   };
 }
 
@@ -28,11 +29,13 @@ export function parseConfig(env: Environment): BootstrapConfig {
     threshold: read.integer('SPIKE_NEXUS_SHAMIR_THRESHOLD', { min: 1, max: count }),
     timeoutMs: read.durationMs('SPIKE_BOOTSTRAP_TIMEOUT', { minMs: 1_000, maxMs: 3_600_000 }),
     trustRoots: {
-      nexus: read.trustRoots('SPIKE_TRUST_ROOT_NEXUS'),
-      keeper: read.trustRoots('SPIKE_TRUST_ROOT_KEEPER'),
-      bootstrap: read.trustRoots('SPIKE_TRUST_ROOT_BOOTSTRAP'),
+      nexus: read.trustRoots('SPIKE_TRUST_ROOT_NEXUS', parseDomain),
+      keeper: read.trustRoots('SPIKE_TRUST_ROOT_KEEPER', parseDomain),
+      bootstrap: read.trustRoots('SPIKE_TRUST_ROOT_BOOTSTRAP', parseDomain),
     },
   };
   read.finish();
   return Object.freeze(config);
 }
+
+const parseDomain = (text: string): TrustDomain => TrustDomain.parse(text);

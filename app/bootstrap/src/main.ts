@@ -2,7 +2,7 @@ import { keeperTable, nexusTable, rolePaths } from '@spike/contract';
 import { SpikeError } from '@spike/error';
 import { runPart } from '@spike/lifecycle';
 import { authorizeRole, openClient } from '@spike/sdk';
-import { TrustDomain, X509Source } from '@spike/spiffe';
+import { pickBelow, X509Source } from '@spike/spiffe';
 import { runCeremony } from './ceremony.ts';
 import { parseConfig } from './config.ts';
 
@@ -19,13 +19,11 @@ await runPart('bootstrap', async ({ log, env, args, signal: stop }) => {
   const config = parseConfig(env);
   const signal = AbortSignal.any([stop, AbortSignal.timeout(config.timeoutMs)]);
   await using stack = new AsyncDisposableStack();
-  const roots = config.trustRoots.bootstrap;
   const source = stack.use(
     await X509Source.open({
       endpoint: config.endpoint,
       signal,
-      pick: (svids) =>
-        svids.find(({ id }) => id.isBelow(rolePaths.bootstrap) && roots.includes(id.trustDomain.name)),
+      pick: pickBelow(config.trustRoots.bootstrap, rolePaths.bootstrap),
     }),
   );
   const shared = { source, groups: [group], requireGroup: group };
@@ -34,7 +32,7 @@ await runPart('bootstrap', async ({ log, env, args, signal: stop }) => {
       ...shared,
       table: nexusTable,
       url: config.nexusUrl,
-      authorize: authorizeRole('nexus', toDomains(config.trustRoots.nexus)),
+      authorize: authorizeRole('nexus', config.trustRoots.nexus),
     }),
   );
   const keepers = config.keeperUrls.map((url) =>
@@ -43,7 +41,7 @@ await runPart('bootstrap', async ({ log, env, args, signal: stop }) => {
         ...shared,
         table: keeperTable,
         url,
-        authorize: authorizeRole('keeper', toDomains(config.trustRoots.keeper)),
+        authorize: authorizeRole('keeper', config.trustRoots.keeper),
       }),
     ),
   );
@@ -53,7 +51,3 @@ await runPart('bootstrap', async ({ log, env, args, signal: stop }) => {
   );
   log.info('bootstrap.done', { instance: done.instance });
 });
-
-function toDomains(names: readonly string[]): readonly TrustDomain[] {
-  return names.map((name) => TrustDomain.parse(name));
-}

@@ -3,7 +3,7 @@ import { keeperTable, rolePaths } from '@spike/contract';
 import type { Log } from '@spike/log';
 import { runPart } from '@spike/lifecycle';
 import { listen, noPolicies, openGate, RoleBook, type AuditDraft, type AuditPort } from '@spike/server';
-import { authorizeBelow, authorizeEither, TrustDomain, X509Source } from '@spike/spiffe';
+import { authorizeBelow, authorizeEither, pickBelow, X509Source } from '@spike/spiffe';
 import { writeSync } from 'node:fs';
 import { parseConfig } from './config.ts';
 import { createHandlers } from './handler.ts';
@@ -18,20 +18,15 @@ await runPart('keeper', async (part) => {
   const slots = new Slots();
   stack.defer(() => slots.dispose());
   log.info('identity.waiting', { endpoint: config.endpoint });
-  const roots = config.trustRoots.keeper;
   const source = stack.use(
     await X509Source.open({
       endpoint: config.endpoint,
       signal,
-      pick: (svids) =>
-        svids.find(({ id }) => id.isBelow(rolePaths.keeper) && roots.includes(id.trustDomain.name)),
+      pick: pickBelow(config.trustRoots.keeper, rolePaths.keeper),
     }),
   );
   if (config.classical) log.warn('tls.classical', { message: 'X25519 is offered besides X25519MLKEM768' });
-  const domains = {
-    nexus: toDomains(config.trustRoots.nexus),
-    bootstrap: toDomains(config.trustRoots.bootstrap),
-  };
+  const { nexus, bootstrap } = config.trustRoots;
   const server = stack.use(
     await listen(
       {
@@ -39,15 +34,15 @@ await runPart('keeper', async (part) => {
         instance: () => slots.status().active.instance ?? '',
         table: keeperTable,
         handlers: createHandlers(slots),
-        roles: new RoleBook({ ...domains, keeper: [], pilot: [], lite: [] }),
+        roles: new RoleBook({ nexus, bootstrap, keeper: [], pilot: [], lite: [] }),
         policies: noPolicies,
         gate: openGate,
         audit: standardErrorAudit(log),
         log,
         source,
         authorize: authorizeEither(
-          authorizeBelow(domains.nexus, rolePaths.nexus),
-          authorizeBelow(domains.bootstrap, rolePaths.bootstrap),
+          authorizeBelow(nexus, rolePaths.nexus),
+          authorizeBelow(bootstrap, rolePaths.bootstrap),
         ),
         groups: config.classical ? ['X25519MLKEM768', 'X25519'] : ['X25519MLKEM768'],
         host: config.listen.host,
@@ -74,8 +69,4 @@ function standardErrorAudit(log: Log): AuditPort {
     }
   };
   return { append: write, appendUnready: write };
-}
-
-function toDomains(names: readonly string[]): readonly TrustDomain[] {
-  return names.map((name) => TrustDomain.parse(name));
 }

@@ -1,5 +1,6 @@
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { EnvironmentReader, homeOf, type Environment, type ListenAddress } from '@spike/config';
+import { TrustDomain } from '@spike/spiffe';
 
 export interface NexusConfig {
   readonly endpoint: string;
@@ -18,10 +19,10 @@ export interface NexusConfig {
   readonly pinnedInstance: string | undefined;
   readonly acceptRollback: string | undefined;
   readonly trustRoots: {
-    readonly nexus: readonly string[];
-    readonly keeper: readonly string[];
-    readonly bootstrap: readonly string[];
-    readonly pilot: readonly string[];
+    readonly nexus: readonly TrustDomain[];
+    readonly keeper: readonly TrustDomain[];
+    readonly bootstrap: readonly TrustDomain[];
+    readonly pilot: readonly TrustDomain[];
   };
 }
 
@@ -71,10 +72,10 @@ export function parseConfig(env: Environment): NexusConfig {
     pinnedInstance: read.optional('SPIKE_NEXUS_INSTANCE'),
     acceptRollback: read.optional('SPIKE_NEXUS_ACCEPT_ROLLBACK'),
     trustRoots: {
-      nexus: read.trustRoots('SPIKE_TRUST_ROOT_NEXUS'),
-      keeper: read.trustRoots('SPIKE_TRUST_ROOT_KEEPER'),
-      bootstrap: read.trustRoots('SPIKE_TRUST_ROOT_BOOTSTRAP'),
-      pilot: read.trustRoots('SPIKE_TRUST_ROOT_PILOT'),
+      nexus: read.trustRoots('SPIKE_TRUST_ROOT_NEXUS', parseDomain),
+      keeper: read.trustRoots('SPIKE_TRUST_ROOT_KEEPER', parseDomain),
+      bootstrap: read.trustRoots('SPIKE_TRUST_ROOT_BOOTSTRAP', parseDomain),
+      pilot: read.trustRoots('SPIKE_TRUST_ROOT_PILOT', parseDomain),
     },
   };
   read.finish();
@@ -85,3 +86,5 @@ function isInside(path: string, directory: string): boolean {
   const way = relative(directory, path);
   return way === '' || (!way.startsWith('..') && !isAbsolute(way));
 }
+
+const parseDomain = (text: string): TrustDomain => TrustDomain.parse(text);

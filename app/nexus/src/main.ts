@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { AuditFile } from '@spike/audit';
 import { ensurePrivateDirectory } from '@spike/config';
-import { nexusTable } from '@spike/contract';
+import { nexusTable, rolePaths } from '@spike/contract';
 import { replaceProcess } from '@spike/host';
 import { runPart, type PartContext } from '@spike/lifecycle';
 import type { Log } from '@spike/log';
 import { listen, openHealth, RoleBook } from '@spike/server';
-import { authorizeAny, TrustDomain, X509Source, type TlsServer } from '@spike/spiffe';
+import { authorizeAny, pickBelow, X509Source, type TlsServer } from '@spike/spiffe';
 import { openMemoryStore, openSqliteStore, type Store } from '@spike/store';
 import { dirname } from 'node:path';
 import manifest from '../package.json' with { type: 'json' };
@@ -88,13 +88,7 @@ await runPart('nexus', async (part) => {
         instance: () => custody.instanceId ?? '',
         table: nexusTable,
         handlers: createHandlers({ custody, status, transient }),
-        roles: new RoleBook({
-          nexus: toDomains(trustRoots.nexus),
-          keeper: toDomains(trustRoots.keeper),
-          bootstrap: toDomains(trustRoots.bootstrap),
-          pilot: toDomains(trustRoots.pilot),
-          lite: toDomains(trustRoots.pilot),
-        }),
+        roles: new RoleBook({ ...trustRoots, lite: trustRoots.pilot }),
         policies: {
           allows: (peer, action, path) =>
             custody.opened?.policies.engine.decide(peer.toString(), action, path) ?? { allowed: false },
@@ -127,12 +121,10 @@ await runPart('nexus', async (part) => {
 
 async function openIdentity(config: NexusConfig, { signal, log }: PartContext): Promise<X509Source> {
   log.info('identity.waiting', { endpoint: config.endpoint });
-  const roots = config.trustRoots.nexus;
   const source = await X509Source.open({
     endpoint: config.endpoint,
     signal,
-    pick: (svids) =>
-      svids.find(({ id }) => id.isBelow('/spike/nexus') && roots.includes(id.trustDomain.name)),
+    pick: pickBelow(config.trustRoots.nexus, rolePaths.nexus),
   });
   log.info('identity.held', { id: source.current().svid.id.toString() });
   return source;
@@ -221,8 +213,4 @@ function endOf(source: X509Source): Date {
   } catch {
     return new Date(0);
   }
-}
-
-function toDomains(names: readonly string[]): readonly TrustDomain[] {
-  return names.map((name) => TrustDomain.parse(name));
 }

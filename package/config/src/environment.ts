@@ -79,9 +79,19 @@ export class EnvironmentReader {
     return entries;
   }
 
-  /** Trust domains of a role: its own variable, else SPIKE_TRUST_ROOT, else the default. */
-  trustRoots(name: VariableName & `SPIKE_TRUST_ROOT_${string}`): readonly string[] {
-    return this.list(name, this.text('SPIKE_TRUST_ROOT', variables[name].default));
+  /** Trust domains of a role, each through `parse`: its own variable, else SPIKE_TRUST_ROOT, else the default. */
+  trustRoots<Domain>(
+    name: VariableName & `SPIKE_TRUST_ROOT_${string}`,
+    parse: (text: string) => Domain,
+  ): readonly Domain[] {
+    return this.list(name, this.text('SPIKE_TRUST_ROOT', variables[name].default)).flatMap((text) => {
+      try {
+        return [parse(text)];
+      } catch {
+        this.problem(name, 'wants trust domains such as spike.ist');
+        return [];
+      }
+    });
   }
 
   httpsUrls(name: VariableName): readonly URL[] {

@@ -16,6 +16,7 @@ export { endpointFromEnvironment, endpointVariable, parseEndpoint } from './work
 export type { WorkloadTiming } from './workload/timing.ts';
 export type { WatchEvent } from './workload/watch.ts';
 export { WorkloadServer, type WorkloadHandler, type WorkloadServerOptions } from './workload/server.ts';
+export { pickBelow } from './workload/pick.ts';
 export { X509Source, type X509SourceOptions } from './workload/x509-source.ts';
 export {
   authorizeAny,

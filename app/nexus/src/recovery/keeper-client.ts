@@ -3,7 +3,7 @@ import { Share } from '@spike/crypto';
 import { SpikeError, toSpikeError } from '@spike/error';
 import type { Log } from '@spike/log';
 import { authorizeRole, openClient, type Client } from '@spike/sdk';
-import { TrustDomain, type IdentitySource } from '@spike/spiffe';
+import type { IdentitySource } from '@spike/spiffe';
 import type { NexusConfig } from '../config.ts';
 import { KeeperSet, type Keeper, type ShareOrigin } from './keeper-set.ts';
 
@@ -17,13 +17,12 @@ export interface OpenedKeepers extends Disposable {
 
 /** The Keepers of the configuration, each behind a connection pool of its own. */
 export function openKeepers(config: NexusConfig, source: IdentitySource, log: Log): OpenedKeepers {
-  const roots = config.trustRoots.keeper.map((name) => TrustDomain.parse(name));
   const clients = config.keeperUrls.map((url) =>
     openClient({
       source,
       table: keeperTable,
       url,
-      authorize: authorizeRole('keeper', roots),
+      authorize: authorizeRole('keeper', config.trustRoots.keeper),
       groups: [shareGroup],
       requireGroup: shareGroup,
       maxSockets: 2,
