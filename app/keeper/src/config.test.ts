@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseConfig } from './config.ts';
 
+const toNames = (domains: readonly { readonly name: string }[]): string[] => domains.map(({ name }) => name);
+
 test('a Keeper listens on loopback, believes spike.ist and offers no classical key exchange unless told otherwise', () => {
   const config = parseConfig({});
   assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
-  assert.deepEqual(config.trustRoots, {
-    nexus: ['spike.ist'],
-    keeper: ['spike.ist'],
-    bootstrap: ['spike.ist'],
-  });
+  const { nexus, keeper, bootstrap } = config.trustRoots;
+  assert.deepEqual(toNames([...nexus, ...keeper, ...bootstrap]), ['spike.ist', 'spike.ist', 'spike.ist']);
   assert.equal(config.classical, false);
 });
 
@@ -18,8 +17,8 @@ test('the trust root of a role comes before the one of all roles', () => {
     SPIKE_TRUST_ROOT: 'a.example',
     SPIKE_TRUST_ROOT_NEXUS: 'b.example,c.example',
   });
-  assert.deepEqual(trustRoots.nexus, ['b.example', 'c.example']);
-  assert.deepEqual(trustRoots.bootstrap, ['a.example']);
+  assert.deepEqual(toNames(trustRoots.nexus), ['b.example', 'c.example']);
+  assert.deepEqual(toNames(trustRoots.bootstrap), ['a.example']);
 });
 
 test('all that is wrong is told at once', () => {
