@@ -122,7 +122,7 @@ export class System implements AsyncDisposable {
     });
     const system = new System(child, homeOf(env), options.home === undefined);
     try {
-      const ready = options.readyWhen ?? /^SPIKE is up/m;
+      const ready = options.readyWhen ?? /^SPIKE (is up|runs)/m;
       await until('the system is up', () => {
         assert.equal(child.exitCode, null, `the launcher ended:\n${system.#output}`);
         return ready.test(system.#output);

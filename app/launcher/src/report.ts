@@ -38,19 +38,22 @@ export class Report {
     this.warn(`${part}: ${parsed.event}${parsed.message === undefined ? '' : `: ${parsed.message}`}`);
   }
 
-  banner(home: Home, context: Context): void {
-    process.stdout.write(bannerOf(home, context));
+  banner(home: Home, context: Context, serves: boolean): void {
+    process.stdout.write(bannerOf(home, context, serves));
   }
 }
 
-function bannerOf(home: Home, context: Context): string {
+function bannerOf(home: Home, context: Context, serves: boolean): string {
   const command = (text: string): string => `  ${styleText('bold', text, { stream: process.stdout })}\n`;
   return (
-    `\nSPIKE is up: Nexus at ${context.nexusUrl}, ${context.keeperUrls.length} Keepers, ` +
+    (serves ? '\nSPIKE is up: ' : '\nSPIKE runs, and Nexus does not serve: the warning above says why. ') +
+    `Nexus at ${context.nexusUrl}, ${context.keeperUrls.length} Keepers, ` +
     `trust domain ${context.trustDomain}, data in ${home.root}\n\n` +
     'Try next, in another terminal:\n' +
-    command('npx spike secret put tenants/acme/db user=app pass=-') +
-    command('npx spike secret get tenants/acme/db') +
+    (serves
+      ? command('npx spike secret put tenants/acme/db user=app pass=-') +
+        command('npx spike secret get tenants/acme/db')
+      : '') +
     command('npx spike status') +
     '\nThis is the embedded authority, for one machine: processes of one user are not protected from each other.\n' +
     'Use SPIRE where they must be (doc/guide/spire.md).\n' +

@@ -68,6 +68,11 @@ export class LocalSystem implements AsyncDisposable {
     }
   }
 
+  /** Whether Nexus answers for secrets right now; else a warning has said what a person has to do. */
+  async serves(signal: AbortSignal): Promise<boolean> {
+    return (await this.#health(signal))?.ready === true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack[Symbol.asyncDispose]();
   }

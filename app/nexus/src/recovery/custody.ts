@@ -372,6 +372,8 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
       throw error;
     }
     this.#instance = instance;
+    // Whoever brought the key, shares that people typed have no more use.
+    this.#restoring[Symbol.dispose]();
     this.#set('ready', 'it serves');
     this.#wake.abort();
   }
