@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { SpikeError } from '@spike/error';
 import { parseConfig } from './config.ts';
 
-const env = { SPIKE_HOME: '/home/me/.spike' };
+const env = { SPIKE_HOME: '/data/spike' };
 
 function parse(...args: readonly string[]) {
   const config = parseConfig(args, env);
@@ -13,7 +13,7 @@ function parse(...args: readonly string[]) {
 
 test('everything has a default in SPIKE_HOME, and rotation is half of the life', () => {
   const config = parse();
-  assert.equal(config.stateDirectory, '/home/me/.spike/authority');
+  assert.equal(config.stateDirectory, '/data/spike/authority');
   assert.equal(config.trustDomain.name, 'spike.ist');
   assert.equal(config.svidLifetimeMs, 3_600_000);
   assert.equal(config.rotateEveryMs, 1_800_000);
