@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { repository, System, until } from './system.ts';
+import { openScratch, repository, runProgram, System, until } from './system.ts';
 
 test('a killed authority comes back: bound programs keep their one ID, and Nexus does not take itself for withdrawn', async () => {
   await using system = await System.start({ args: ['--verbose'] });
@@ -49,5 +49,43 @@ test('a killed authority comes back: bound programs keep their one ID, and Nexus
     assert.doesNotMatch(system.output, /identity\.withdrawn/);
   } finally {
     program.kill('SIGKILL');
+  }
+});
+
+test('an authority that runs alone gives identities without a SPIKE', async () => {
+  await using scratch = await openScratch();
+  const env = { ...process.env, SPIKE_HOME: scratch.path };
+  const spike = (...args: readonly string[]): string[] => [
+    join(repository, 'bin', 'spike.mjs'),
+    'authority',
+    ...args,
+  ];
+  const authority = spawn(process.execPath, spike('serve', '--trust-domain', 'example.org'), {
+    cwd: repository,
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    let log = '';
+    authority.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    await until('it serves', () => log.includes('authority.serving'));
+    const run = async (...args: readonly string[]) =>
+      await runProgram(process.execPath, spike(...args), { env });
+    const program = [process.execPath, '-p', 'process.env.SPIFFE_ENDPOINT_SOCKET'];
+    const { stdout } = await run('run', '/workload/alone', '--', ...program);
+    assert.match(stdout, /^unix:\/\/.*api\.sock$/m);
+    assert.equal(
+      (await run('entry', 'create', '--spiffe-id', '/spike/nexus')).code,
+      4,
+      'not even here is anybody Nexus',
+    );
+    assert.equal((await run('entry', 'create', '--spiffe-id', '/me')).code, 0);
+    assert.match((await run('entry', 'list')).stdout, /spiffe:\/\/example\.org\/me/);
+    authority.kill('SIGTERM');
+    await until('it has ended', () => authority.exitCode !== null);
+    assert.equal(authority.exitCode, 0);
+    assert.equal((await run('entry', 'list')).code, 7);
+  } finally {
+    authority.kill('SIGKILL');
   }
 });

@@ -113,10 +113,12 @@ test('what stands behind the command of authority run belongs to that command', 
   assert.deepEqual((await parse('authority', 'run', '/w', ...behind)).args, ['/w', behind]);
 });
 
-test('everything behind dev goes to the launcher, its help included', async () => {
-  assert.deepEqual((await parse('dev')).args, [[]]);
-  for (const words of [['--help'], ['-h'], ['--port', '0', '--verbose'], ['--keepers=5']]) {
-    assert.deepEqual((await parse('dev', ...words)).args, [words]);
+test('everything behind dev and authority serve goes to the other program, its help included', async () => {
+  for (const command of [['dev'], ['authority', 'serve']]) {
+    assert.deepEqual((await parse(...command)).args, [[]]);
+    for (const words of [['--help'], ['-h'], ['--port', '0', '--verbose'], ['--keepers=5']]) {
+      assert.deepEqual((await parse(...command, ...words)).args, [words]);
+    }
   }
 });
 

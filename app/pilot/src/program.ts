@@ -44,7 +44,7 @@ export function createProgram(invocation: Invocation): Command {
     .allowUnknownOption()
     .passThroughOptions()
     .argument('[options...]', 'see `spike dev --help`')
-    .action(async (args: string[]) => (await import('./command/dev.ts')).runLauncher(args, invocation.env));
+    .action(async (args: string[]) => becomePart('launcher', args, invocation));
   program
     .command('context')
     .description("print the running system's addresses and socket")
@@ -54,9 +54,23 @@ export function createProgram(invocation: Invocation): Command {
       (await import('./command/context.ts')).showContext(invocation, options),
     );
   inheritSettings(program);
-  // Its options are those of the launcher, which has a help of its own; copied settings would bring ours back.
-  program.commands.find((command) => command.name() === 'dev')?.helpOption(false);
+  // Their options are those of another program, which has a help of its own; copied settings would bring ours back.
+  for (const path of [['dev'], ['authority', 'serve']]) find(program, path)?.helpOption(false);
   return program;
+}
+
+async function becomePart(
+  app: 'launcher' | 'authority',
+  args: readonly string[],
+  { env }: Invocation,
+): Promise<never> {
+  return (await import('./command/part.ts')).becomePart(app, args, env);
+}
+
+function find(command: Command, path: readonly string[]): Command | undefined {
+  const [name, ...rest] = path;
+  const child = command.commands.find((one) => one.name() === name);
+  return child === undefined || rest.length === 0 ? child : find(child, rest);
 }
 
 function addSecret(program: Command, invocation: Invocation): void {
@@ -162,6 +176,13 @@ function addAuthority(program: Command, invocation: Invocation): void {
     .argument('<command...>', 'after --')
     .passThroughOptions()
     .action(async (id: string, command: string[]) => (await load()).runWithIdentity(invocation, id, command));
+  group
+    .command('serve')
+    .description('run the authority alone, for SPIFFE without SPIKE (`npm start` runs one of its own)')
+    .allowUnknownOption()
+    .passThroughOptions()
+    .argument('[options...]', 'see `spike authority serve --help`')
+    .action(async (args: string[]) => becomePart('authority', args, invocation));
   const entry = group.command('entry').description('registration entries: who gets which SPIFFE ID');
   entry
     .command('list')

@@ -1,5 +1,4 @@
 import { homeOf, readContext } from '@spike/config';
-import { SpikeError } from '@spike/error';
 import { findProgram, replaceProcess } from '@spike/host';
 import { AuthorityClient, formatSelector, type RegistrationEntry } from '@spike/registry';
 import { TrustDomain } from '@spike/spiffe';
@@ -11,7 +10,8 @@ interface LocalAuthority {
   readonly client: AuthorityClient;
   readonly trustDomain: TrustDomain;
   readonly endpointSocket: string;
-  readonly nexusUrl: string;
+  /** Undefined where an authority runs alone. */
+  readonly nexusUrl: string | undefined;
 }
 
 /** Becomes the program: the authority binds our pid to the ID, and execve keeps the pid. */
@@ -27,7 +27,7 @@ export async function runWithIdentity(
   replaceProcess(file, args, {
     ...invocation.env,
     SPIFFE_ENDPOINT_SOCKET: endpointSocket,
-    SPIKE_NEXUS_API_URL: nexusUrl,
+    ...(nexusUrl === undefined ? {} : { SPIKE_NEXUS_API_URL: nexusUrl }),
     SPIKE_TRUST_ROOT: trustDomain.name,
     SPIKE_TRUST_ROOT_NEXUS: trustDomain.name,
   });
@@ -65,20 +65,17 @@ export async function deleteEntry(invocation: Invocation, id: string): Promise<v
   invocation.stdout.write('OK\n');
 }
 
+/** The authority of this home, whether the launcher started it or `authority serve`. */
 async function openAuthority(invocation: Invocation): Promise<LocalAuthority> {
   const home = homeOf(invocation.env);
   const context = await readContext(home);
-  if (context === undefined) {
-    throw new SpikeError(
-      'net_peer_connection',
-      `no system was started in ${home.root}: start one with npm start, or set SPIKE_HOME`,
-    );
-  }
+  const client = new AuthorityClient({ socketPath: context?.adminSocket ?? home.adminSocket });
+  const { trustDomain, socketPath } = await client.status(invocation.signal);
   return {
-    client: new AuthorityClient({ socketPath: context.adminSocket }),
-    trustDomain: TrustDomain.parse(context.trustDomain),
-    endpointSocket: context.endpointSocket,
-    nexusUrl: context.nexusUrl,
+    client,
+    trustDomain: TrustDomain.parse(trustDomain),
+    endpointSocket: `unix://${socketPath}`,
+    nexusUrl: context?.nexusUrl,
   };
 }
 

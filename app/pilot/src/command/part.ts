@@ -5,8 +5,8 @@ import { replaceProcess } from '@spike/host';
 
 const root = dirname(dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url))))));
 
-/** Becomes the launcher: same process id, so that signals and job control stay what they are. */
-export function runLauncher(args: readonly string[], env: Environment): never {
-  const file = join(root, 'app', 'launcher', 'src', 'main.ts');
+/** Becomes a part of SPIKE: same process id, so that signals and job control stay what they are. */
+export function becomePart(app: 'launcher' | 'authority', args: readonly string[], env: Environment): never {
+  const file = join(root, 'app', app, 'src', 'main.ts');
   return replaceProcess(process.execPath, [...process.execArgv, file, ...args], env);
 }
