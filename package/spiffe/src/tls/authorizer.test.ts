@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { SpiffeId } from '../id/spiffe-id.ts';
 import { TrustDomain } from '../id/trust-domain.ts';
 import { TestDomain } from '../testing/domain.ts';
+import { Stage } from '../testing/stage.ts';
 import { verifyX509Svid, type VerifiedPeer } from '../x509/verify.ts';
 import {
   authorizeAny,
@@ -79,4 +80,17 @@ void test('authorizeEither lets in whom one of several lets in', () => {
     [true, true, false],
   );
   assert.equal(lets(authorizeEither(), nexus), false);
+});
+
+void test('an authorizer that answers instead of throwing, as only an untyped one can, lets nobody in', async () => {
+  for (const answer of [true, false, Promise.resolve()]) {
+    const authorize: Authorizer = () => answer as never;
+    assert.equal(lets(authorizeEither(authorize), nexus), false);
+    await using stage = await Stage.open({ authorize });
+    await assert.rejects(stage.get(), { code: 'connection_lost' });
+    assert.deepEqual(
+      stage.refusals.map(({ code }) => code),
+      ['peer_refused'],
+    );
+  }
 });

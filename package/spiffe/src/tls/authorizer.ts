@@ -4,12 +4,19 @@ import type { TrustDomain } from '../id/trust-domain.ts';
 import type { VerifiedPeer } from '../x509/verify.ts';
 
 /**
- * Decides whether a peer that has proved who it is may connect. Returns to let it in, throws to refuse: so a function
- * that forgets its answer does not compile into one that says yes to a boolean. Never called for an unverified peer.
+ * Decides whether a peer that has proved who it is may connect. Returns nothing to let it in, throws to refuse. Not
+ * `void`, to which TypeScript assigns functions that return a boolean or a promise, whose "no" nobody would hear.
+ * Never called for an unverified peer.
  */
-export type Authorizer = (peer: VerifiedPeer) => void;
+export type Authorizer = (peer: VerifiedPeer) => undefined;
 
-/** Lets in whoever has a verified SVID: for servers that decide by request (wire.md 2.3). */
+/** Has the authorizer judge; throws what it throws, and SpiffeError `peer_refused` when it answers all the same. */
+export function judge(authorize: Authorizer, peer: VerifiedPeer): void {
+  const answer: unknown = authorize(peer);
+  if (answer !== undefined) refuse(peer, 'was judged by an authorizer that returns something');
+}
+
+/** Lets in whoever has a verified SVID: for servers that decide by request. */
 export function authorizeAny(): Authorizer {
   return () => {};
 }
@@ -48,7 +55,7 @@ export function authorizeEither(...authorizers: readonly Authorizer[]): Authoriz
   return (peer) => {
     const admitted = authorizers.some((authorize) => {
       try {
-        authorize(peer);
+        judge(authorize, peer);
         return true;
       } catch {
         return false;

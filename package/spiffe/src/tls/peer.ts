@@ -3,7 +3,7 @@ import { SpiffeError } from '../error.ts';
 import { verifyX509Svid, type VerifiedPeer } from '../x509/verify.ts';
 import type { X509BundleSet } from '../x509/bundle-set.ts';
 import { longestChain } from '../x509/svid.ts';
-import type { Authorizer } from './authorizer.ts';
+import { judge, type Authorizer } from './authorizer.ts';
 
 /**
  * Who is at the other end of a socket whose handshake has just ended: judged by our verifier and then by the
@@ -17,7 +17,7 @@ export function verifyPeer(socket: TLSSocket, bundles: X509BundleSet, authorize:
   if (socket.getProtocol() !== 'TLSv1.3')
     throw new SpiffeError('protocol_invalid', 'only TLS 1.3 is spoken here');
   const peer = verifyX509Svid(readPresentedChain(socket), bundles);
-  authorize(peer);
+  judge(authorize, peer);
   return peer;
 }
 
