@@ -44,3 +44,15 @@ export interface IdentitySource {
    */
   subscribe(listener: (change: IdentityChange) => void): Disposable;
 }
+
+/**
+ * For listeners that have heard `updated`. Undefined when the answer came too late to be of use: one that waited while
+ * the machine slept may hold an SVID that has expired since, which is no reason for a listener to throw.
+ */
+export function currentOf(source: IdentitySource): Identity | undefined {
+  try {
+    return source.current();
+  } catch {
+    return undefined;
+  }
+}

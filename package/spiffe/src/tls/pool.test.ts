@@ -332,3 +332,24 @@ void test('only https addresses without a user are asked', async () => {
     assert.equal((await failure(stage.get('', { url }))).code, 'invalid_argument');
   }
 });
+
+void test('a connection lives as long as the SVID that it was opened with, not the one that came meanwhile', async () => {
+  const domain = new TestDomain('spike.ist');
+  await using rude = await openRude(domain, (socket) =>
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')),
+  );
+  const span = 3_600_000;
+  const old = domain.issue('/workload', { now: new Date(Date.now() - span * 0.92), lifetimeMs: span });
+  const source = new StaticSource(old, domain.bundles);
+  using pool = openPool({
+    source,
+    authorize: authorizeAny(),
+    // Asked for in the turn in which the connection is begun.
+    get groups() {
+      setImmediate(() => source.set(domain.issue('/workload'), domain.bundles));
+      return ['X25519'];
+    },
+  });
+  await pool.request({ method: 'GET', url: rude.url, timeoutMs: 5000 });
+  await until(() => pool.connections === 0);
+});

@@ -1,6 +1,6 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { SpiffeError, type SpiffeErrorCode } from '../error.ts';
-import type { Identity, IdentityChange } from '../source.ts';
+import { currentOf, type Identity, type IdentityChange } from '../source.ts';
 import { connectVerified, type Target } from './connect.ts';
 import { asSpiffeError, Deadline } from './deadline.ts';
 import { exchange } from './exchange.ts';
@@ -97,17 +97,17 @@ export class TlsPool implements Disposable {
   }
 
   async #open(origin: Origin, target: Target, signal: AbortSignal): Promise<PoolConnection> {
-    const context = this.#secureContext();
+    const { identity, secure } = this.#secureContext();
     using deadline = new Deadline(
       { signal, timeoutMs: this.#options.connectMs ?? 5000 },
       this.#closing.signal,
     );
     return await connectVerified(
       target,
-      context,
+      secure,
       (socket, raw) => {
-        // Of now, not of when the connection was begun.
-        const { svid, bundles } = this.#options.source.current();
+        // Of now, not of when the connection was begun, unlike the SVID, which the server has seen.
+        const { bundles } = this.#options.source.current();
         const peer = verifyPeer(socket, bundles, this.#options.authorize);
         const required = this.#options.requireGroup;
         if (required !== undefined && readGroup(socket) !== required)
@@ -115,7 +115,7 @@ export class TlsPool implements Disposable {
         const connection: PoolConnection = new PoolConnection({
           socket,
           raw,
-          own: svid,
+          own: identity.svid,
           peer,
           idleMs: this.#options.idleMs ?? 30_000,
           onFree: () => origin.release(connection),
@@ -133,14 +133,13 @@ export class TlsPool implements Disposable {
   }
 
   /** One context for each generation of the identity: parsing key and certificates costs as much as half a handshake. */
-  #secureContext(): SecureContext {
+  #secureContext(): { readonly identity: Identity; readonly secure: SecureContext } {
     const identity = this.#options.source.current();
     const known = this.#context;
-    if (known?.identity.svid === identity.svid && known.identity.bundles === identity.bundles)
-      return known.secure;
+    if (known?.identity.svid === identity.svid && known.identity.bundles === identity.bundles) return known;
     const secure = createSecureContext(buildSecureOptions(identity, this.#options.groups));
     this.#context = { identity, secure };
-    return secure;
+    return this.#context;
   }
 
   #follow(change: IdentityChange): void {
@@ -149,7 +148,12 @@ export class TlsPool implements Disposable {
       this.resetAll();
     }
     if (change.kind !== 'updated') return;
-    const { bundles } = this.#options.source.current();
+    const identity = currentOf(this.#options.source);
+    if (identity === undefined) {
+      this.resetAll();
+      return;
+    }
+    const { bundles } = identity;
     for (const { verified } of this.#live) {
       const concerned = change.bundlesChanged.some((trustDomain) => verified.peer.id.memberOf(trustDomain));
       if (concerned) verified.verifyAgain(bundles);

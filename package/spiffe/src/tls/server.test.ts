@@ -353,3 +353,20 @@ void test('a connection that was ended in good order can still be cut', async ()
   await until(() => stage.server.connections === 0 && stage.pool.connections === 0);
   await stage.server.closeGracefully(1000);
 });
+
+void test('an answer that has expired on its way ends all connections, and the next one serves again', async () => {
+  await using stage = await Stage.open();
+  const { clientSource, serverSource } = stage;
+  const past = { now: new Date(Date.now() - 60_000), lifetimeMs: 1000 };
+  for (const [source, path] of [
+    [serverSource, '/spike/nexus'],
+    [clientSource, '/workload'],
+  ] as const) {
+    await stage.get();
+    source.set(stage.domain.issue(path, past), stage.domain.bundles);
+    await until(() => stage.server.connections === 0 && stage.pool.connections === 0);
+    await assert.rejects(stage.get());
+    source.set(stage.domain.issue(path), stage.domain.bundles);
+    assert.equal((await stage.get()).status, 200);
+  }
+});

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SpiffeError } from '../error.ts';
-import type { IdentityChange, IdentitySource } from '../source.ts';
+import { currentOf, type IdentityChange, type IdentitySource } from '../source.ts';
 import type { VerifiedPeer } from '../x509/verify.ts';
 import { Admission } from './admission.ts';
 import { buildSecureOptions } from './material.ts';
@@ -188,7 +188,11 @@ export class TlsServer implements AsyncDisposable {
   #follow(change: IdentityChange): void {
     if (change.kind === 'withdrawn') this.resetAll();
     if (change.kind !== 'updated') return;
-    const identity = this.#source.current();
+    const identity = currentOf(this.#source);
+    if (identity === undefined) {
+      this.resetAll();
+      return;
+    }
     for (const { verified } of this.#live.values()) {
       const concerned = change.bundlesChanged.some((trustDomain) => verified.peer.id.memberOf(trustDomain));
       if (concerned) verified.verifyAgain(identity.bundles);
