@@ -107,6 +107,9 @@ test('X-9 constraints on mailboxes cover a mailbox, a host or the hosts below a 
   refuses({ permitted: [email('example.org')] }, box('any@a.example.org'));
   accepts({ permitted: [email('.example.org')] }, box('any@a.example.org'));
   refuses({ excluded: [email('example.org')] }, box('"quoted@evil"@example.org'));
+  refuses({ excluded: [email('example.org')] }, box('any@example.org.'));
+  refuses({ excluded: [email('example.org')] }, box('any@example.org '));
+  refuses({ permitted: [email('.example.org')] }, box('any@.example.org'));
   const subject = writeSequence(
     writeElement(0x31, writeSequence(writeOid(oid.emailAddress), writeText(0x16, 'me@example.org'))),
   );

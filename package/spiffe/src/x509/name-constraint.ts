@@ -126,6 +126,7 @@ function matchesEmail(mailbox: string, constraint: string): boolean | undefined 
 
 function matchesHost(host: string, constraint: string): boolean | undefined {
   const base = constraint.toLowerCase();
+  if (!isDomain(host)) return undefined;
   if (base.startsWith('.')) return isDomain(base.slice(1)) ? host.endsWith(base) : undefined;
   return isDomain(base) ? host === base : undefined;
 }
