@@ -29,7 +29,9 @@ test('a key that belongs to another certificate is refused, and so is what is no
   assert.throws(() => X509Svid.parse(svid.toChainDer(), other.toKeyDer()), { code: 'key_invalid' });
   assert.throws(() => X509Svid.parse(svid.toChainDer(), new Uint8Array(10)), { code });
   assert.throws(() => X509Svid.parse(svid.toChainDer(), new Uint8Array()), { code });
-  assert.throws(() => X509Svid.parsePem(svid.toPem().cert, ''), { name: 'SpiffeError' });
+  assert.throws(() => X509Svid.parsePem(svid.toPem().cert, ''), { code });
+  assert.throws(() => X509Svid.parsePem(svid.toPem().cert, other.toPem().key), { code });
+  assert.throws(() => X509Svid.parsePem('-----BEGIN ', svid.toPem().key), { code: 'svid_invalid' });
 });
 
 test('the rules for a leaf hold for an identity of our own', () => {

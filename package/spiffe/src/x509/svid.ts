@@ -58,14 +58,14 @@ export class X509Svid {
 
   /** Reads CERTIFICATE blocks, leaf first, and one PRIVATE KEY block, from one text or two. */
   static parsePem(chainPem: string, keyPem: string, hint = ''): X509Svid {
-    return readAs('svid_invalid', () => {
-      const chain = readPem(chainPem, longestChain + 1).filter((block) => block.label === 'CERTIFICATE');
-      const keys = readPem(keyPem, longestChain + 1).filter((block) => block.label === 'PRIVATE KEY');
-      const [key] = keys;
-      if (key === undefined || keys.length !== 1)
-        throw new SpiffeError('key_invalid', 'there is not one private key');
-      return X509Svid.parse(Buffer.concat(chain.map((block) => block.der)), key.der, hint);
-    });
+    const [chain, keys] = readAs('svid_invalid', () => [
+      readPem(chainPem, longestChain + 1).filter((block) => block.label === 'CERTIFICATE'),
+      readPem(keyPem, longestChain + 1).filter((block) => block.label === 'PRIVATE KEY'),
+    ]);
+    const [key] = keys;
+    if (key === undefined || keys.length !== 1)
+      throw new SpiffeError('key_invalid', 'there is not one private key');
+    return X509Svid.parse(Buffer.concat(chain.map((block) => block.der)), key.der, hint);
   }
 
   get notBefore(): Date {
