@@ -260,3 +260,19 @@ function treeOf(text: Buffer): MerkleTree {
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
+
+test('a check of a file that somebody cut or changed at its end while it was in use says so, and ends', async () => {
+  for (const damage of ['cut', 'newline'] as const) {
+    const directory = freshDirectory();
+    const path = join(directory, logName);
+    const file = await openAudit(directory);
+    for (const index of [0, 1, 2]) await file.append(`"n":${index}}`);
+    assert.deepEqual(await file.verify(signal), { ok: true });
+    const { size } = await stat(path);
+    await truncate(path, damage === 'cut' ? size - 30 : size - 1);
+    if (damage === 'newline') await appendFile(path, 'x');
+    const { ok } = await file.verify(AbortSignal.timeout(5_000));
+    assert.equal(ok, false);
+    await file[Symbol.asyncDispose]();
+  }
+});

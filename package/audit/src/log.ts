@@ -132,8 +132,12 @@ export class MerkleLog implements Disposable {
   ): Promise<{ readonly ok: boolean; readonly misplaced?: number }> {
     const pass: Pass = { tree: new MerkleTree(), subtrees: [], end: 0, misplaced: undefined };
     // Lines may be appended while this reads; only at the same size do both roots mean the same.
-    do await this.#read(pass, () => this.#bytes, signal);
-    while (pass.end < this.#bytes && pass.tree.size < this.size);
+    // Bytes that make no whole line any more are damage: a pass that gets nowhere is the last.
+    let from: number;
+    do {
+      from = pass.end;
+      await this.#read(pass, () => this.#bytes, signal);
+    } while (from < pass.end && pass.end < this.#bytes && pass.tree.size < this.size);
     const same = pass.tree.size === this.size && Buffer.compare(pass.tree.root(), this.#tree.root()) === 0;
     if (adopt) {
       this.#tree = pass.tree;
