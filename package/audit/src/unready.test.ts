@@ -73,3 +73,20 @@ test('a flood of different refusals fills no disk', async () => {
   assert.equal(lines.length, 10_001);
   assert.deepEqual(JSON.parse(lines.at(-1) ?? ''), { count: 500, overflow: true });
 });
+
+test('a line of them that is damaged is quoted and keeps nobody from going on', async () => {
+  const directory = freshDirectory();
+  await using file = await AuditFile.open({ directory, signal });
+  file.appendUnready('"a":1}');
+  await appendFile(join(directory, 'unready.jsonl'), '\0\0"rot\n');
+  {
+    await using again = await AuditFile.open({ directory, signal });
+    again.appendUnready('"b":2}');
+    await again.drainUnready(resumed);
+    assert.deepEqual((await linesOf(again)).slice(1), [
+      { sequence: 1, count: 1, a: 1 },
+      { sequence: 2, damaged: '\0\0"rot' },
+      { sequence: 3, count: 1, b: 2 },
+    ]);
+  }
+});

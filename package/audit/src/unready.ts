@@ -1,10 +1,15 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { openPrivate, type Disk } from './disk.ts';
 import { unavailable } from './error.ts';
+import { maxLineBytes } from './line.ts';
 
 /** Most lines; what comes after them is only counted. */
 const maxEntries = 10_000;
 const countDigits = 12;
+const lineHead = '{"count":';
+/** In characters: a longer line than the log takes, and how much is kept of what is no line of ours. */
+const longestLine = maxLineBytes / 4;
+const longestQuote = 1_000;
 
 export interface UnreadyRecords {
   /** For each record its object's text without the opening brace. */
@@ -71,7 +76,7 @@ export class UnreadyFile implements Disposable {
     const whole = this.#read();
     this.#counters.clear();
     const lines = whole.toString('utf8').split('\n').slice(0, -1);
-    return { rests: lines.map((line) => line.slice(1)), bytes: whole.byteLength };
+    return { rests: lines.map(toRest), bytes: whole.byteLength };
   }
 
   /** Forgets what `read` answered: it has entered the tree. */
@@ -106,7 +111,7 @@ export class UnreadyFile implements Disposable {
   }
 
   #add(rest: string, mergeKey: string | undefined): void {
-    const line = Buffer.from(`{"count":${formatCount(1)},${rest}\n`);
+    const line = Buffer.from(`${lineHead}${formatCount(1)},${rest}\n`);
     this.#write(() => {
       try {
         this.#disk.write(this.#fd, line, this.#bytes);
@@ -116,7 +121,7 @@ export class UnreadyFile implements Disposable {
       }
     });
     if (mergeKey !== undefined)
-      this.#counters.set(mergeKey, { offset: this.#bytes + '{"count":'.length, count: 1 });
+      this.#counters.set(mergeKey, { offset: this.#bytes + lineHead.length, count: 1 });
     this.#bytes += line.byteLength;
     this.#entries += 1;
   }
@@ -150,6 +155,12 @@ export class UnreadyFile implements Disposable {
       throw unavailable('of the time without a key cannot be written; free or repair its disk', error);
     }
   }
+}
+
+/** A line that a bad disk or somebody else made must not keep the rest, and the unlocking, from going on: it is quoted. */
+function toRest(line: string): string {
+  if (line.startsWith(lineHead) && line.endsWith('}') && line.length <= longestLine) return line.slice(1);
+  return `"damaged":${JSON.stringify(line.slice(0, longestQuote))}}`;
 }
 
 function formatCount(count: number): string {
