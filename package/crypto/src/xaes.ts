@@ -43,9 +43,12 @@ export class XaesKey implements Disposable {
     const cipher = createCipheriv('aes-256-gcm', subkey, nonce.subarray(12), { authTagLength: tagBytes });
     subkey.fill(0);
     cipher.setAAD(aad);
-    const text = cipher.update(plaintext);
+    // Memory of its own: a body that is kept would keep a slab of Node's pool, with plaintext of others in it.
+    const body = new Uint8Array(plaintext.length + tagBytes);
+    body.set(cipher.update(plaintext));
     cipher.final();
-    return { nonce, body: Buffer.concat([text, cipher.getAuthTag()]) };
+    body.set(cipher.getAuthTag(), plaintext.length);
+    return { nonce, body };
   }
 
   /** Throws SpikeError `crypto_decryption_failed` when key, nonce, body and associated data do not belong together. */

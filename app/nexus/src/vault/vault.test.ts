@@ -117,6 +117,12 @@ test('a row shows no byte of a path, a name or a value, and sizes are padded', (
   assert.deepEqual([...sizes], [64 + 16]);
 });
 
+test('a row that is kept keeps nothing else in memory', () => {
+  const key = vault.versionKey(vault.key('secret', ['a']), 1);
+  const row = vault.seal('secret_version', key, { revision: 1, version: 1, field: 0 }, Buffer.from('hello'));
+  for (const bytes of [row.key, row.nonce, row.body]) assert.equal(bytes.buffer.byteLength, bytes.byteLength);
+});
+
 test('sealing the same twice gives nothing to compare', () => {
   const key = vault.key('secret', ['a']);
   const [one, two] = [0, 1].map(() => vault.seal('secret', key, meta, Buffer.from('same')));

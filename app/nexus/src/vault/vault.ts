@@ -21,6 +21,7 @@ import type { RowMeta, Vault } from './port.ts';
 /** Layout of a row's associated data and plaintext. */
 const format = 1;
 const longestCursor = 2048;
+const versionBytes = 8;
 
 interface Term {
   readonly key: XaesKey;
@@ -60,7 +61,11 @@ export class KeyringVault implements Vault, Disposable {
   }
 
   versionKey(secretKey: Uint8Array, version: number): Uint8Array {
-    return Buffer.concat([secretKey, integerBytes(version)]);
+    // Not from Node's pool, of which the row would keep a slab.
+    const key = new Uint8Array(secretKey.length + versionBytes);
+    key.set(secretKey);
+    key.set(integerBytes(version), secretKey.length);
+    return key;
   }
 
   seal(table: Table, key: Uint8Array, meta: RowMeta, plaintext: Uint8Array): Row {
