@@ -10,6 +10,7 @@ import { openMemoryStore } from '@spike/store';
 import { FileAudit } from './audit-port.ts';
 import { Serving } from './serving.ts';
 import { grantOn } from './service/testing/grant.ts';
+import { OpenInstance } from './vault/instance.ts';
 import { FaultyStore } from './vault/testing/faulty-store.ts';
 import { createTestInstance } from './vault/testing/instance.ts';
 
@@ -37,22 +38,26 @@ async function open() {
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   const audit = stack.use(await AuditFile.open({ directory: join(directory, 'audit'), signal }));
   const store = new RottenStore(openMemoryStore());
-  const { instance } = await createTestInstance(store);
+  const { instance, rootKey } = await createTestInstance(store);
   const fileAudit = new FileAudit(audit);
-  const serving = stack.use(
-    await Serving.open(instance, {
-      store,
-      audit,
-      fileAudit,
-      anchorFile: undefined,
-      acceptRollback: undefined,
-      maxSecretVersions: 10,
-      log,
-      signal,
-    }),
-  );
+  const options = {
+    store,
+    audit,
+    fileAudit,
+    anchorFile: undefined,
+    acceptRollback: undefined,
+    maxSecretVersions: 10,
+    log,
+    signal,
+  };
+  const serving = stack.use(await Serving.open(instance, options));
+  /** What a process does that starts on the same store and the same audit. */
+  const again = async (): Promise<Serving> => {
+    const head = await store.head();
+    return Serving.open(OpenInstance.open(rootKey, head?.bytes ?? new Uint8Array()), options);
+  };
   const owned = stack.move();
-  return { serving, store, audit, fileAudit, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { serving, store, audit, fileAudit, again, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 test('a full check opens every record and tells which table holds one that does not open', async () => {
@@ -96,4 +101,27 @@ test('a record that only the outbox holds is appended once, and the request that
   assert.deepEqual(recorded.at(-1), ['cd', before + 1]);
   await rig.fileAudit.append(next, { committed: false });
   assert.equal(recorded.length, 2, 'what changed nothing is not in the outbox');
+});
+
+test('after a kill at any number of records in the outbox none of them is in the file twice', async () => {
+  await using rig = await open();
+  const drafts = Array.from({ length: 1_100 }, (_, i) => {
+    const trail = `trail-${i}`;
+    return { trail, record: JSON.stringify({ salt: '0', trail, outcome: 'ok' }) };
+  });
+  const write = async (record: (typeof drafts)[number]): Promise<void> => {
+    await rig.serving.secrets.put(grantOn(`t/${record.trail}`), { k: 'v' }, { record });
+    await rig.fileAudit.append(record, { committed: true });
+  };
+  const last = drafts.pop();
+  assert.ok(last !== undefined);
+  await Promise.all(drafts.map(write));
+  await rig.audit.sync();
+  await write(last);
+  await using _serving = await rig.again();
+  const trails: string[] = [];
+  for await (const { line } of rig.audit.scan(0, signal))
+    trails.push(/"trail":"([^"]*)"/.exec(line)?.[1] ?? '');
+  for (const { trail } of [...drafts, last])
+    assert.equal(trails.filter((one) => one === trail).length, 1, trail);
 });

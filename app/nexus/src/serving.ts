@@ -178,7 +178,7 @@ async function reconcileAudit(
   const present =
     pending.length === 0
       ? new Map<string, number>()
-      : await findTrails(audit, ledger.state.auditSize, signal);
+      : await findTrails(audit, ledger.state.outboxFrom, new Set(pending.map(({ trail }) => trail)), signal);
   for (const record of pending) {
     const sequence = present.get(record.trail);
     if (sequence === undefined) await fileAudit.replay(record, ledger);
@@ -192,10 +192,11 @@ async function reconcileAudit(
   return warnings;
 }
 
-/** Where the successes of the records behind the last synced size stand, by trail. */
+/** Where the successes of these trails stand, from this place on; it reads no further than it has to. */
 async function findTrails(
   audit: AuditFile,
   from: number,
+  wanted: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
@@ -204,7 +205,9 @@ async function findTrails(
     const value: unknown = JSON.parse(line);
     if (typeof value !== 'object' || value === null || Reflect.get(value, 'outcome') !== 'ok') continue;
     const trail: unknown = Reflect.get(value, 'trail');
-    if (typeof trail === 'string') found.set(trail, sequence);
+    if (typeof trail !== 'string' || !wanted.has(trail)) continue;
+    found.set(trail, sequence);
+    if (found.size === wanted.size) break;
   }
   return found;
 }

@@ -33,6 +33,7 @@ const stateAt = (revision: number, change: Partial<State> = {}): State => ({
   head: emptyRoot,
   auditSize: 10 * revision,
   auditRoot: Buffer.alloc(32, revision),
+  outboxFrom: 10 * revision,
   ...change,
 });
 const check = (state: State, anchors: readonly Anchor[], accepted?: string): { invalid: number } =>

@@ -59,6 +59,7 @@ export function prepareAttempt(members: readonly Pending[], from: Standing): Att
       : { head: hashHead(head.bytes), keyringEpoch: parseHead(head.bytes).keyringEpoch }),
     auditSize,
     auditRoot: Uint8Array.from(syncedRoot),
+    outboxFrom: Math.min(auditSize, from.outbox.firstBehind(removed.length)),
   };
   const stateRow = sealState(from.vault, state);
   const ops: Op[] = [

@@ -99,6 +99,7 @@ export function createInstance(options: NewInstanceOptions): NewInstance {
     head: instance.headDigest,
     auditSize: options.audit.syncedSize,
     auditRoot: options.audit.syncedRoot,
+    outboxFrom: options.audit.syncedSize,
   };
   const records = options.record === undefined ? [] : [options.record];
   return {

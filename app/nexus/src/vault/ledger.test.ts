@@ -167,6 +167,21 @@ test('records leave the outbox when the file is synced behind them, and not befo
   assert.ok(store.committed.at(-1)?.every((op) => op.kind === 'put'));
 });
 
+test('the state record names the first place in the file of what is left in the outbox', async () => {
+  const { ledger, vault, audit } = await openFixture();
+  // More records than one transaction takes out of the outbox.
+  const most = 1000;
+  const names = Array.from({ length: most + 5 }, (_, i) => `t${i}`);
+  await Promise.all(names.map((name) => ledger.commit([put(vault, name, 1, 'absent')], draft(name))));
+  assert.equal(ledger.state.outboxFrom, 0);
+  for (const [i, name] of names.entries()) ledger.recorded(name, 10 + i);
+  audit.syncedSize = 5000;
+  await ledger.commit([put(vault, 'next', 1, 'absent')]);
+  assert.deepEqual([ledger.state.auditSize, ledger.state.outboxFrom], [5000, 10 + most]);
+  await ledger.commit([put(vault, 'last', 1, 'absent')]);
+  assert.deepEqual([ledger.state.auditSize, ledger.state.outboxFrom], [5000, 5000]);
+});
+
 test('a request that wrote twice has two records in the outbox, and both leave it', async () => {
   const { ledger, vault, store, audit } = await openFixture();
   await ledger.commit([put(vault, 'a', 1, 'absent')], draft('t1'));

@@ -33,6 +33,15 @@ export class OutboxTracker {
     return (unsynced < 0 ? next : next.slice(0, unsynced)).map(({ key }) => key);
   }
 
+  /** The lowest place of the records that are left when the first so many are gone; Infinity for none. */
+  firstBehind(count: number): number {
+    let lowest = Infinity;
+    for (let i = count; i < this.#held.length; i++) {
+      lowest = Math.min(lowest, this.#held[i]?.sequence ?? Infinity);
+    }
+    return lowest;
+  }
+
   /** The first so many that were removable are gone. */
   remove(count: number): void {
     this.#held.splice(0, count);

@@ -23,6 +23,8 @@ export interface State {
   /** Size and root of the audit as far as it was synced to disk when the record was made. */
   readonly auditSize: number;
   readonly auditRoot: Uint8Array;
+  /** No record that the outbox still has stands in the file before this place: at most `auditSize`. */
+  readonly outboxFrom: number;
 }
 
 const label = 'spike/state';
@@ -35,7 +37,7 @@ export function stateKey(vault: Vault): Uint8Array {
 }
 
 export function sealState(vault: Vault, state: State): Row {
-  const { revision, keyringEpoch, digestKey, tables, head, auditSize, auditRoot } = state;
+  const { revision, keyringEpoch, digestKey, tables, head, auditSize, auditRoot, outboxFrom } = state;
   const plaintext = encodeFields(
     label,
     format,
@@ -47,6 +49,7 @@ export function sealState(vault: Vault, state: State): Row {
     head,
     auditSize,
     auditRoot,
+    outboxFrom,
   );
   return vault.seal('state', stateKey(vault), { revision, version: 0, field: 0 }, plaintext);
 }
@@ -69,6 +72,7 @@ export function openState(vault: Vault, row: Row): State {
       head: reader.exactly(hashBytes),
       auditSize: reader.integer(),
       auditRoot: reader.exactly(hashBytes),
+      outboxFrom: reader.integer(),
     };
     reader.end();
     if (state.revision !== row.revision) throw broken('the state record has another revision than its row');
