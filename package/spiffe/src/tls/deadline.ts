@@ -1,5 +1,8 @@
 import { SpiffeError } from '../error.ts';
 
+/** The longest that a timer of Node can wait; it takes what is longer for a millisecond. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 /** A signal that fires at the deadline, with its caller's, or when the pool is closed. */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
@@ -9,9 +12,14 @@ export class Deadline implements Disposable {
 
   constructor(limits: { readonly signal?: AbortSignal; readonly timeoutMs: number }, closing: AbortSignal) {
     this.#sources = limits.signal === undefined ? [closing] : [closing, limits.signal];
-    this.#timer = setTimeout(() => {
-      this.#controller.abort(new SpiffeError('deadline_exceeded', `no answer within ${limits.timeoutMs} ms`));
-    }, limits.timeoutMs);
+    this.#timer = setTimeout(
+      () => {
+        this.#controller.abort(
+          new SpiffeError('deadline_exceeded', `no answer within ${limits.timeoutMs} ms`),
+        );
+      },
+      Math.min(limits.timeoutMs, longestTimerMs),
+    );
     this.#abort = () =>
       this.#controller.abort(asSpiffeError(this.#sources.find((source) => source.aborted)?.reason));
     for (const source of this.#sources) source.addEventListener('abort', this.#abort, { once: true });

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { X509Svid } from '../x509/svid.ts';
 import type { VerifiedPeer } from '../x509/verify.ts';
 import { VerifiedConnection } from './connection.ts';
+import { longestTimerMs } from './deadline.ts';
 import { readGroup } from './peer.ts';
 
 /** A server's connection as the pool sees it. */
@@ -74,7 +75,7 @@ export class PoolConnection {
   heed(hint: string | undefined): void {
     const seconds = /(?:^|[ ,;])timeout=(\d{1,9})/.exec(hint ?? '')?.[1];
     const granted = seconds === undefined ? Infinity : Number(seconds) * 1000 - 1000;
-    this.#idleUntil = Date.now() + Math.min(this.#idleMs, granted);
+    this.#idleUntil = Date.now() + Math.min(this.#idleMs, granted, longestTimerMs);
   }
 
   #free(): boolean {

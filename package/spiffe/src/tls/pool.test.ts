@@ -353,3 +353,23 @@ void test('a connection lives as long as the SVID that it was opened with, not t
   await pool.request({ method: 'GET', url: rude.url, timeoutMs: 5000 });
   await until(() => pool.connections === 0);
 });
+
+void test('times beyond what a timer of Node can wait are long, not short', async () => {
+  // Node cuts them to a millisecond, and warns of it.
+  const warnings: string[] = [];
+  const note = ({ name }: Error) => void warnings.push(name);
+  process.on('warning', note);
+  await using stage = await Stage.open(
+    {
+      handler: (_request, response) => {
+        // Said by hand, it comes without a time limit.
+        response.setHeader('Connection', 'keep-alive');
+        response.end();
+      },
+    },
+    { idleMs: Infinity, connectMs: Infinity },
+  );
+  assert.equal((await stage.get('/', { timeoutMs: Infinity })).status, 200);
+  process.off('warning', note);
+  assert.deepEqual(warnings, []);
+});
