@@ -238,11 +238,19 @@ function lifeOf(
 }
 
 function readTrustDomain(certificate: Certificate): TrustDomain {
-  const id = certificate.uris.length === 1 ? SpiffeId.parse(certificate.uris[0] ?? '') : undefined;
-  const isAuthority =
-    certificate.basicConstraints?.ca === true && certificate.keyUsage?.usages.has('keyCertSign') === true;
+  const { uris, basicConstraints, keyUsage } = certificate;
+  const isAuthority = basicConstraints?.ca === true && keyUsage?.usages.has('keyCertSign') === true;
+  let id: SpiffeId | undefined;
+  let cause: unknown;
+  try {
+    if (uris.length === 1) id = SpiffeId.parse(uris[0] ?? '');
+  } catch (error) {
+    cause = error;
+  }
   if (id?.path !== '' || !isAuthority || !certificate.isSignedBy(certificate)) {
-    throw new SpiffeError('certificate_invalid', 'the certificate is not the root of a trust domain');
+    throw new SpiffeError('certificate_invalid', 'the certificate is not the root of a trust domain', {
+      cause,
+    });
   }
   return id.trustDomain;
 }
