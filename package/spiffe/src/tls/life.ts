@@ -2,7 +2,7 @@ import type { VerifiedPeer } from '../x509/verify.ts';
 import type { X509Svid } from '../x509/svid.ts';
 
 /**
- * How long a connection may live: the shorter of both SVIDs' lives (design.md 6). Each SVID counts by itself, so a
+ * How long a connection may live: the shorter of both SVIDs' lives. Each SVID counts by itself, so a
  * long one that ends early and a short one that ends late are both respected. Milliseconds since the epoch.
  */
 export interface ConnectionLife {
