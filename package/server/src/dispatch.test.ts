@@ -322,3 +322,33 @@ void test('a handler sees the deadline of its route and the caller that leaves',
     ['net_peer_connection'],
   );
 });
+
+void test('a request whose body arrives after the identity was withdrawn begins nothing, also when it is back', async () => {
+  for (const back of [false, true]) {
+    const { stage, root } = openStage();
+    let end = '';
+    await stage.dispatch({
+      peer: root,
+      remoteAddress: '127.0.0.1',
+      remotePort: 1,
+      method: 'POST',
+      path: secrets,
+      action: '',
+      bodyBytes: undefined,
+      readBody: () => {
+        stage.gate.identityEpoch += 1;
+        if (!back) stage.gate.refusal = new SpikeError('identity_withdrawn', 'gone');
+        return Promise.resolve(Buffer.from(JSON.stringify(put)));
+      },
+      onGone: () => undefined,
+      answer: () => (end = 'answered'),
+      cut: () => (end = 'cut'),
+    });
+    assert.deepEqual(stage.calls, []);
+    assert.equal(end, 'cut');
+    assert.deepEqual(
+      stage.audit.records.map(({ outcome, code }) => [outcome, code]),
+      [['failed', 'identity_withdrawn']],
+    );
+  }
+});

@@ -89,7 +89,7 @@ class Dispatcher<T extends Table> {
     let answer: Answer;
     let failure: SpikeError | undefined;
     try {
-      answer = answerOk(await this.#handle(exchange, entry, audit));
+      answer = answerOk(await this.#handle(exchange, entry, audit, epoch));
     } catch (thrown) {
       failure = toSpikeError(thrown);
       answer = answerError(failure, audit.trail, entry?.route.error);
@@ -111,6 +111,7 @@ class Dispatcher<T extends Table> {
     exchange: Exchange,
     entry: Entry | undefined,
     audit: AuditEntry,
+    epoch: number,
   ): Promise<Record<string, unknown>> {
     const { gate } = this.#options;
     if (exchange.method !== 'POST') throw new SpikeError('api_bad_request', 'every route takes POST');
@@ -126,6 +127,9 @@ class Dispatcher<T extends Table> {
     if (large && this.#authority.isHopeless(route, peer)) this.#authority.authorize(route, peer, {});
     using deadline = new Deadline(route.limits.deadlineMs, exchange);
     const body = await exchange.readBody(route.limits.requestBytes, route.limits.deadlineMs);
+    // Bodies take their time; nothing is begun for whoever sent one to a Nexus that has lost its identity since.
+    if (gate.identityEpoch !== epoch)
+      throw new SpikeError('identity_withdrawn', 'the identity was withdrawn while the request arrived');
     const input = parseRequest(route, parseJson(body)) as InputOf<Route>;
     notePath(audit, route, input);
     const grant = early ?? this.#authority.authorize(route, peer, input);
