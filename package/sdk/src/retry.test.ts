@@ -90,3 +90,16 @@ void test('it stops at once when its caller does, with the reason of the caller'
   const options = { deadlineMs: 60_000, repeatable: true, signal: controller.signal };
   await assert.rejects(callWithRetry(failing, options), reason);
 });
+
+void test('a caller who gives up while it waits to ask again gets the reason that was given', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const call = callWithRetry(
+    () => {
+      setImmediate(() => controller.abort(reason));
+      return Promise.reject(error('state_not_ready'));
+    },
+    { deadlineMs: 5000, repeatable: true, signal: controller.signal },
+  );
+  await assert.rejects(call, (thrown) => thrown === reason);
+});

@@ -42,7 +42,17 @@ export async function callWithRetry<T>(
       if (!isNet) telling = error;
       const pauseMs = waitMs * (0.5 + Math.random() / 2);
       if (!mayRetry(error, options.repeatable) || performance.now() + pauseMs >= until) throw error;
-      await delay(pauseMs, undefined, options.signal === undefined ? {} : { signal: options.signal });
+      await pause(pauseMs, options.signal);
     }
+  }
+}
+
+/** Rejects with the signal's own reason, which the timer would wrap. */
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    throw thrown;
   }
 }
