@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { openMemoryStore, type Op, type Store } from '@spike/store';
 
+import { parseAnchor, type Anchor } from './anchor.ts';
 import { encodeHead } from './head.ts';
 import { OpenInstance } from './instance.ts';
 import type { GroupLedger } from './ledger.ts';
@@ -144,3 +145,16 @@ async function copyOf(store: Store, vault: Vault): Promise<Store> {
   await copy.commit(ops);
   return copy;
 }
+
+test('the anchor of a closed ledger can still be written when its keys are gone', async () => {
+  const made = await createTestInstance();
+  let make: (() => string) | undefined;
+  const ledger = await openTestLedger(made, { anchorFile: { note: (given) => (make = given) } });
+  await ledger.commit([put(made.instance.vault, 'a', 1, 'absent')]);
+  await ledger[Symbol.asyncDispose]();
+  const verifies = (anchor: Anchor): boolean => made.instance.anchors.verify(anchor);
+  assert.ok(make !== undefined && verifies(parseAnchor(make())));
+  made.instance[Symbol.dispose]();
+  assert.equal(parseAnchor(make()).revision, 2);
+  await ledger[Symbol.asyncDispose]();
+});

@@ -98,6 +98,8 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   #unsure: readonly Attempt[] = [];
   #broken: SpikeError | undefined;
   #closed = false;
+  /** Of the closed ledger: the keys that sign anchors may be gone before the file is written. */
+  #lastAnchor: string | undefined;
   readonly #outbox = new OutboxTracker();
 
   /** Use `openLedger`. */
@@ -172,6 +174,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await this.#running;
+    this.#lastAnchor ??= encodeAnchor(this.anchor());
   }
 
   async #run(): Promise<void> {
@@ -302,7 +305,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   }
 
   #noteAnchor(): void {
-    this.#options.anchorFile?.note(() => encodeAnchor(this.anchor()));
+    this.#options.anchorFile?.note(() => this.#lastAnchor ?? encodeAnchor(this.anchor()));
   }
 }
 
