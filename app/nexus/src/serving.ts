@@ -65,13 +65,18 @@ export class Serving implements AsyncDisposable {
   static async open(instance: OpenInstance, options: ServingOptions): Promise<Serving> {
     const { store, anchorFile, log, signal, fileAudit } = options;
     const anchors: Anchor[] = anchorFile?.found.kind === 'found' ? [anchorFile.found.anchor] : [];
+    let policies: PolicyService | undefined;
     const ledger = await openLedger({
       store,
       instance,
       anchors,
       ...(anchorFile === undefined ? {} : { anchorFile }),
       audit: fileAudit.position,
-      late: (draft) => void fileAudit.appendCommitted(draft).catch(() => undefined),
+      late: (draft) => {
+        fileAudit.appendCommitted(draft).catch(() => undefined);
+        // What can't be read now is read before the next look at policies.
+        policies?.settle().catch(() => undefined);
+      },
       ...(options.acceptRollback === undefined ? {} : { accepted: options.acceptRollback }),
     });
     try {
@@ -82,7 +87,7 @@ export class Serving implements AsyncDisposable {
         warnings.push('the anchor file cannot be read; it is written anew');
       if (ledger.invalidAnchors > 0) warnings.push('the anchor file does not verify; it is written anew');
       for (const warning of warnings) log.error('nexus.warning', { message: warning });
-      const policies = await PolicyService.load({ vault: instance.vault, ledger }, signal);
+      policies = await PolicyService.load({ vault: instance.vault, ledger }, signal);
       const secrets = new SecretService({
         vault: instance.vault,
         ledger,

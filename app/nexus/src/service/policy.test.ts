@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SpikeError } from '@spike/error';
-import type { Op } from '@spike/store';
+import { openMemoryStore, type Op } from '@spike/store';
 import type { PolicyInput } from '../policy/policy.ts';
 import { rootTenant } from '../policy/policy.ts';
 import type { Ledger } from '../vault/port.ts';
+import { FaultyStore } from '../vault/testing/faulty-store.ts';
 import { createTestInstance, hasCode, openTestLedger } from '../vault/testing/instance.ts';
 import { PolicyService } from './policy.ts';
 import { encodePolicy } from './policy-record.ts';
@@ -152,6 +153,7 @@ test('after a commit of unknown outcome decisions follow the store, as soon as i
       if (failing !== 'none') throw lost();
     },
     recorded: () => undefined,
+    settled: true,
   };
   const service = await PolicyService.load({ vault, ledger: shaky });
   failing = 'answer';
@@ -164,6 +166,25 @@ test('after a commit of unknown outcome decisions follow the store, as soon as i
   failing = 'none';
   assert.deepEqual(await service.list(grant), []);
   assert.equal(service.engine.decide(peer, 'read', 'late').allowed, false);
+});
+
+test('decisions follow a commit that a stalled disk makes after all', async () => {
+  const made = await createTestInstance(new FaultyStore(openMemoryStore()));
+  const { store } = made;
+  assert.ok(store instanceof FaultyStore);
+  const settled = Promise.withResolvers<void>();
+  const late = (): void => void service.settle().then(settled.resolve, settled.reject);
+  const ledger = await openTestLedger(made, { late });
+  const service = await PolicyService.load({ vault: made.instance.vault, ledger });
+  await service.put(grant, input());
+  store.faults.push('stalled');
+  const record = { trail: 't', record: '{}' };
+  await assert.rejects(service.delete(grant, 'web', { record }), hasCode('store_failed'));
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, true);
+  await store.release();
+  await service.put(grant, input({ name: 'other', pathPattern: '^o$' }));
+  await settled.promise;
+  assert.equal(service.engine.decide(peer, 'read', 'tenants/acme/db').allowed, false);
 });
 
 test('policies of one name that are written at once all succeed, and the store agrees with the decisions', async () => {

@@ -96,7 +96,7 @@ export class PolicyService {
 
   /** Throws `api_not_found`. */
   async get(_grant: Granted, name: string): Promise<PolicyRecord> {
-    await this.#settle();
+    await this.settle();
     const record = this.engine.get(rootTenant, parsePolicyName(name));
     if (record === undefined) throw noSuchPolicy();
     return record;
@@ -114,7 +114,7 @@ export class PolicyService {
 
   /** By name. */
   async list(_grant: Granted, filter: PolicyFilter = {}): Promise<readonly PolicyRecord[]> {
-    await this.#settle();
+    await this.settle();
     const { spiffePattern = '', pathPattern = '' } = filter;
     const all = this.engine.list();
     if (spiffePattern !== '') return all.filter((record) => record.spiffePattern === spiffePattern);
@@ -127,7 +127,7 @@ export class PolicyService {
     mutation: Mutation,
     change: (key: Uint8Array, row: Row | undefined) => Promise<void>,
   ): Promise<void> {
-    await this.#settle();
+    await this.settle();
     const key = this.#vault.key('policy', [rootTenant, name]);
     await this.#lock.run(
       name,
@@ -154,7 +154,8 @@ export class PolicyService {
     await this.#refresh(name).catch(() => undefined);
   }
 
-  async #settle(): Promise<void> {
+  /** Brings decisions in step with the store where a commit left that open; for when such a commit came through late. */
+  async settle(): Promise<void> {
     for (const name of this.#unsettled) await this.#lock.run(name, () => this.#refresh(name));
   }
 
@@ -162,7 +163,7 @@ export class PolicyService {
     const row = await this.#ledger.get('policy', this.#vault.key('policy', [rootTenant, name]));
     if (row === undefined) this.engine.remove(rootTenant, name);
     else this.engine.put(restorePolicy(this.#open(row, name)));
-    this.#unsettled.delete(name);
+    if (this.#ledger.settled) this.#unsettled.delete(name);
   }
 
   #open(row: Row, name?: string): PolicyRecord {

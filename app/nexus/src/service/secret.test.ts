@@ -166,6 +166,7 @@ test('a reader is not told of damage when a put prunes what it is about to read'
       list: (...args) => inner.list(...args),
       commit: (...args) => inner.commit(...args),
       recorded: () => undefined,
+      settled: true,
     }),
   });
   await service.put(db, { n: '1' });
@@ -288,6 +289,7 @@ test('a scoped list reads the subtrees of its policies and nothing else', async 
       },
       commit: (...args) => inner.commit(...args),
       recorded: () => undefined,
+      settled: true,
     }),
   });
   const policy = {

@@ -123,6 +123,10 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     return this.#state.revision;
   }
 
+  get settled(): boolean {
+    return this.#unsure.length === 0;
+  }
+
   /** As of the last acknowledged transaction. */
   get state(): State {
     return this.#state;

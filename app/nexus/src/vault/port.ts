@@ -54,6 +54,9 @@ export interface Ledger {
   /** Number of the last transaction that was acknowledged. */
   readonly revision: number;
 
+  /** False while a transaction of unknown outcome may still turn out to be committed: what is read may be older. */
+  readonly settled: boolean;
+
   /** Throws SpikeError `store_failed`. */
   get(table: Table, key: Uint8Array): Promise<Row | undefined>;
 
