@@ -151,4 +151,15 @@ test('names and constraints on them are compared a bounded number of times', () 
   const names = Array.from({ length: 1500 }, (_, i) => writeDnsName(`host${i}.example.org`));
   const limits = Array.from({ length: 500 }, (_, i) => writeDnsName(`other${i}.example.org`));
   assert.throws(() => check({ excluded: limits }, { names }), { code: 'chain_invalid', message: /too many/ });
+  // Nor anew for each path: these authorities have one name and one key, and only the last lets the leaf pass.
+  const never = [...limits.slice(0, 100), writeDnsName('host1499.example.org')];
+  const first = root.authority({ excluded: never, subject: 'same' });
+  const again = (excluded: readonly Uint8Array[]) =>
+    root.authority({ excluded, subject: 'same', privateKey: first.privateKey });
+  const leaf = first.leaf(uri, { names });
+  const verify = (...issuers: readonly TestCertificate[]) =>
+    verifyX509Svid([leaf.der, ...issuers.map(({ der }) => der)], bundles);
+  const last = again(limits.slice(0, 1));
+  assert.doesNotThrow(() => verify(first, last));
+  assert.throws(() => verify(first, again(never), last), { code: 'chain_invalid' });
 });

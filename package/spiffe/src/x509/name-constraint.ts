@@ -5,20 +5,24 @@ import type { GeneralName } from './general-name.ts';
 /** Constraints times names that one verification compares; Go's verifier stops at the same number. */
 const mostComparisons = 250_000;
 
+/** What one verification has compared so far, over all paths that it looks at. */
+export interface NameEffort {
+  comparisons: number;
+}
+
 /**
  * Applies the name constraints of every authority of a path to every certificate below it (RFC 5280 4.2.1.10 and
  * 6.1). Returns why the path is refused, or undefined. What cannot be compared is refused, never waved through.
  */
-export function findNameViolation(path: readonly Certificate[]): string | undefined {
-  let comparisons = 0;
+export function findNameViolation(path: readonly Certificate[], effort: NameEffort): string | undefined {
   for (const [depth, authority] of path.entries()) {
     const constraints = authority.nameConstraints;
     if (depth === 0 || constraints === undefined) continue;
     for (const [below, certificate] of path.slice(0, depth).entries()) {
       if (below > 0 && certificate.subject.equals(certificate.issuer)) continue;
       const names = namesOf(certificate);
-      comparisons += names.length * (constraints.permitted.length + constraints.excluded.length);
-      if (comparisons > mostComparisons) return 'there are too many names and constraints on them';
+      effort.comparisons += names.length * (constraints.permitted.length + constraints.excluded.length);
+      if (effort.comparisons > mostComparisons) return 'there are too many names and constraints on them';
       const violation = violates(names, constraints);
       if (violation !== undefined) return violation;
     }

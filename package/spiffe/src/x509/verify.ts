@@ -4,7 +4,7 @@ import type { TrustDomain } from '../id/trust-domain.ts';
 import type { X509BundleSet } from './bundle-set.ts';
 import { Certificate } from './certificate.ts';
 import { readLeaf } from './leaf.ts';
-import { findNameViolation } from './name-constraint.ts';
+import { findNameViolation, type NameEffort } from './name-constraint.ts';
 import { longestChain } from './svid.ts';
 
 /** Signatures that one verification checks at most; a peer must not choose how long we compute. */
@@ -83,6 +83,7 @@ class PathSearch {
   readonly #intermediates: readonly Certificate[];
   readonly #trustDomain: TrustDomain;
   readonly #now: number;
+  readonly #nameEffort: NameEffort = { comparisons: 0 };
   #checks = 0;
   #reason: string | undefined;
 
@@ -114,7 +115,7 @@ class PathSearch {
     for (const authority of candidates(last, this.#authorities)) {
       if (!this.#follows(authority, path, last)) continue;
       const whole: Path = [...path, authority];
-      const violation = findNameViolation(whole);
+      const violation = findNameViolation(whole, this.#nameEffort);
       if (violation === undefined) return whole;
       this.#note(violation);
     }
