@@ -15,12 +15,13 @@ export async function listenOnSocket(server: Server, path: string, mode: number 
   server.listen({ path }, () => resolve());
   try {
     await promise;
+    if (mode !== undefined) await chmod(path, mode);
   } catch (error) {
+    server.close();
     throw new SpiffeError('endpoint_invalid', `no socket can be made at ${path}`, { cause: error });
   } finally {
     server.off('error', reject);
   }
-  if (mode !== undefined) await chmod(path, mode);
 }
 
 async function removeStale(path: string): Promise<void> {

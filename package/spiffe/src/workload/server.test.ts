@@ -239,6 +239,12 @@ test('a socket that a killed server left is replaced, one on which somebody list
   assert.equal(await client.call('/x').statusNow(), '12');
 });
 
+test('a server whose mode cannot be set does not go on listening', async () => {
+  await using place = await Place.make();
+  await assert.rejects(place.listen(silent, { mode: 2 ** 33 }), hasCode('endpoint_invalid'));
+  await assert.rejects(lstat(place.path), { code: 'ENOENT' });
+});
+
 test('a file that is no socket is never removed', async () => {
   await using place = await Place.make();
   await writeFile(place.path, 'precious');
