@@ -8,16 +8,21 @@ interface Outbox {
   recorded(trail: string, sequence: number): void;
 }
 
+/** What of the file it takes to write it. */
+type Lines = Pick<AuditFile, 'append' | 'appendUnready' | 'synced'>;
+
 const idBytes = 16;
 
 /** The audit of Nexus: the append-only file, and what it and the outbox have to tell each other. */
 export class FileAudit implements AuditPort {
-  readonly #file: AuditFile;
+  readonly #file: Lines;
   #outbox: Outbox | undefined;
   /** Trails of outbox records that were appended at the unlocking: the request that made the instance is still to come. */
   readonly #replayed = new Set<string>();
+  /** Committed records that the file did not take; the outbox holds them, too. */
+  readonly #owed: AuditDraft[] = [];
 
-  constructor(file: AuditFile) {
+  constructor(file: Lines) {
     this.#file = file;
   }
 
@@ -41,12 +46,19 @@ export class FileAudit implements AuditPort {
 
   async append(draft: AuditDraft, options: { readonly committed: boolean }): Promise<void> {
     if (options.committed) await this.appendCommitted(draft);
-    else await this.#file.append(toRest(draft.record));
+    else await this.#append(draft);
   }
 
+  /** A record that the file does not take now is appended behind the next one that it takes. */
   async appendCommitted(draft: AuditDraft): Promise<void> {
     if (this.#replayed.delete(draft.trail)) return;
-    const { sequence } = await this.#file.append(toRest(draft.record));
+    let sequence: number;
+    try {
+      sequence = await this.#append(draft);
+    } catch (thrown) {
+      this.#owed.push(draft);
+      throw thrown;
+    }
     this.#outbox?.recorded(draft.trail, sequence);
   }
 
@@ -71,6 +83,12 @@ export class FileAudit implements AuditPort {
     const trail = randomBytes(idBytes).toString('hex');
     const time = new Date().toISOString().replace('Z', '000Z');
     return JSON.stringify({ salt, time, trail, component: 'nexus', action, outcome: 'ok', ...fields });
+  }
+
+  async #append(draft: AuditDraft): Promise<number> {
+    const { sequence } = await this.#file.append(toRest(draft.record));
+    for (const owed of this.#owed.splice(0)) this.appendCommitted(owed).catch(() => undefined);
+    return sequence;
   }
 }
 

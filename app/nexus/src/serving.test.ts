@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { AuditFile } from '@spike/audit';
+import { SpikeError } from '@spike/error';
 import { createLog } from '@spike/log';
 import type { ListOptions, Row, Table } from '@spike/store';
 import { openMemoryStore } from '@spike/store';
@@ -124,4 +125,33 @@ test('after a kill at any number of records in the outbox none of them is in the
     trails.push(/"trail":"([^"]*)"/.exec(line)?.[1] ?? '');
   for (const { trail } of [...drafts, last])
     assert.equal(trails.filter((one) => one === trail).length, 1, trail);
+});
+
+test('a committed record that the audit could not take is appended as soon as it takes others', async () => {
+  let full = false;
+  const writes = (rest: string): Promise<{ sequence: number }> => {
+    if (full) return Promise.reject(new SpikeError('audit_unavailable', 'the disk is full'));
+    lines.push(rest);
+    return Promise.resolve({ sequence: lines.length - 1 });
+  };
+  const lines: string[] = [];
+  const recorded: [string, number][] = [];
+  const fileAudit = new FileAudit({
+    append: writes,
+    appendUnready: () => undefined,
+    synced: { size: 0, root: new Uint8Array(32) },
+  });
+  fileAudit.attach({ recorded: (trail, sequence) => void recorded.push([trail, sequence]) });
+  const draft = (trail: string) => ({ trail, record: JSON.stringify({ trail }) });
+  full = true;
+  for (const trail of ['a', 'b']) await assert.rejects(fileAudit.append(draft(trail), { committed: true }));
+  await assert.rejects(fileAudit.append(draft('read'), { committed: false }));
+  full = false;
+  await fileAudit.append(draft('later read'), { committed: false });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(lines, ['"trail":"later read"}', '"trail":"a"}', '"trail":"b"}']);
+  assert.deepEqual(recorded, [
+    ['a', 1],
+    ['b', 2],
+  ]);
 });
