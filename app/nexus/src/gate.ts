@@ -50,7 +50,7 @@ export class NexusGate implements Gate, Disposable {
 
   /** With an agent that is away the last identity serves until it expires, which nobody tells us. */
   #holdsIdentity(): boolean {
-    if (this.#source.state !== 'unreachable') return this.#source.state === 'held';
+    if (this.#source.state === 'withdrawn') return false;
     try {
       this.#source.current();
       return true;

@@ -118,7 +118,7 @@ void suite('connect', () => {
     const { gate } = rig.stage;
     gate.refusal = new SpikeError('state_not_ready', 'not yet');
     await using spike = await rig.connect();
-    await assert.rejects(spike.get('a/b', { deadlineMs: 120 }), { code: 'state_not_ready' });
+    await assert.rejects(spike.get('a/b', { deadlineMs: 1500 }), { code: 'state_not_ready' });
     const reading = spike.get('a/b');
     gate.refusal = undefined;
     assert.equal((await reading).version, 1);
