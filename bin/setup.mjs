@@ -6,9 +6,11 @@ const programs = {
   start: 'app/launcher/src/main.ts',
   test: 'tool/test.ts',
   'test:long': 'tool/test-long.ts',
+  'test:spire': 'tool/test-spire.ts',
   check: 'tool/check.ts',
   bench: 'tool/bench.ts',
   format: 'tool/format.ts',
+  build: 'tool/build.ts',
   pack: 'tool/pack.ts',
   reference: 'tool/reference.ts',
 };

@@ -4,8 +4,6 @@ import { fail, isInstalled, run } from './runtime.mjs';
 
 // Where this process stays to wait for the command, its arguments stay with it, and they may hold a secret.
 process.title = 'spike';
-// The arguments may hold a secret, and this process may stay to wait for the command.
-process.title = 'spike';
 
 if (!isInstalled()) {
   fail(

@@ -10,15 +10,18 @@ export interface AuditLine {
   readonly outcome: string;
   readonly spiffeId?: string;
   readonly path?: string;
+  readonly subject?: string;
   readonly code?: string;
+  readonly administrator?: string;
+  readonly accessor?: string;
 }
 
 /** Every line of the audit of a system that is stopped, checked for what holds of each audit. */
 export async function readAudit(home: Home): Promise<readonly AuditLine[]> {
-  const names = (await readdir(home.audit)).filter((name) => name.endsWith('.jsonl'));
-  const name = names.find((one) => !one.includes('unready'));
-  assert(name !== undefined, `no audit among ${names.join(', ')}`);
-  const text = await readFile(join(home.audit, name), 'utf8');
+  const names = (await readdir(home.audit)).filter((name) => /^\d+\.jsonl$/u.test(name)).toSorted();
+  assert(names.length > 0, 'there is no audit');
+  const files = await Promise.all(names.map((name) => readFile(join(home.audit, name), 'utf8')));
+  const text = files.join('');
   assert(text.endsWith('\n'), 'the last line is whole');
   const lines = text
     .slice(0, -1)

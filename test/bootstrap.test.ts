@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { cp, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { rolePaths, SecretPath, toValueMap } from '@spike/contract';
 import { Parts } from './parts.ts';
-import { openScratch, System, until } from './system.ts';
+import { until } from './system.ts';
 
 const path = SecretPath.parse('tenants/acme/db');
 
@@ -56,82 +54,4 @@ test('a second Nexus on the same store is refused, and the first goes on', async
   assert.notEqual(second.code, null, 'it ended by itself');
   assert.match(second.stderr, /another process|in use|locked/i);
   await (await parts.callNexus()).putSecret({ path, values: toValueMap({ k: 'v' }) });
-});
-
-test('an emptied store is missed and never made afresh', async () => {
-  await using parts = await Parts.bootstrapped();
-  const data = join(parts.home, 'home', 'nexus', 'data');
-  await (await parts.callNexus()).putSecret({ path, values: toValueMap({ k: 'v' }) });
-  await parts.nexus.end('SIGTERM');
-  await rename(data, `${data}.away`);
-  const assertMissed = async (): Promise<void> => {
-    await parts.nexus.reach('store_missing');
-    await assert.rejects((await parts.callNexus()).getSecret({ path, version: 0 }), {
-      code: 'store_missing',
-    });
-    const refused = await parts.bootstrap();
-    assert.equal(refused.code, 5, refused.stderr);
-    assert.match(refused.stderr, /store_missing/);
-    await parts.nexus.end('SIGTERM');
-  };
-  await parts.startNexus();
-  await assertMissed();
-  // Also where the anchor went with it: the Keepers still know the instance.
-  await rm(data, { recursive: true });
-  const anchor = join(parts.home, 'home', 'nexus', 'anchor.json');
-  await rename(anchor, `${anchor}.away`);
-  await parts.startNexus();
-  await assertMissed();
-
-  await rm(data, { recursive: true });
-  await rename(`${data}.away`, data);
-  await rename(`${anchor}.away`, anchor);
-  await parts.startNexus();
-  await parts.nexus.reach('ready');
-  assert.equal((await (await parts.callNexus()).getSecret({ path, version: 0 })).data['k'], 'v');
-});
-
-test('an older copy of the store is refused until a person accepts it by its instance id', async () => {
-  await using scratch = await openScratch();
-  const home = join(scratch.path, 'home');
-  const data = join(home, 'nexus', 'data');
-  const copy = join(scratch.path, 'copy');
-  const put = (system: System, value: string) => system.mustSpike(['secret', 'put', path.text, `n=${value}`]);
-  {
-    await using system = await System.start({ home });
-    await put(system, '1');
-    // Nobody writes now, so that what is copied is whole.
-    await cp(data, copy, { recursive: true });
-    await put(system, '2');
-    await system.stop();
-  }
-  await rm(data, { recursive: true });
-  await cp(copy, data, { recursive: true });
-
-  let instance: string;
-  {
-    await using system = await System.start({ home });
-    await until('it refuses', async () => (await system.health())?.state === 'store_integrity');
-    const refused = await system.spike(['secret', 'get', path.text]);
-    assert.equal(refused.code, 5, refused.stderr);
-    const { stdout } = await system.spike(['status', '-f', 'json']);
-    const status = JSON.parse(stdout) as {
-      nexus: { instance: string; warnings: string[] };
-      warnings: string[];
-    };
-    instance = status.nexus.instance;
-    assert.ok(
-      status.warnings.some((text) => text.includes(instance)),
-      status.warnings.join(),
-    );
-    await system.stop();
-  }
-  {
-    await using system = await System.start({ home, args: ['--accept-rollback', instance] });
-    assert.equal(await system.mustSpike(['secret', 'get', path.text, 'n']), '1\n');
-    await put(system, '3');
-    await system.stop();
-  }
-  await using system = await System.start({ home });
-  assert.equal(await system.mustSpike(['secret', 'get', path.text, 'n']), '3\n');
 });

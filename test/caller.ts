@@ -2,9 +2,11 @@ import { nexusTable, rolePaths, type NexusTable } from '@spike/contract';
 import { AuthorityClient } from '@spike/registry';
 import { authorizeRole, connect, openClient, type Client, type ConnectOptions, type Spike } from '@spike/sdk';
 import { TrustDomain, X509Source } from '@spike/spiffe';
-import type { System } from './system.ts';
+import { watched } from './known/call.ts';
+import { until, type System } from './system.ts';
 
 const openMs = 15_000;
+const warningMs = 10_000;
 
 /** The admin socket of a running system. */
 export function authorityOf(system: System): AuthorityClient {
@@ -20,7 +22,7 @@ export async function openWorkload(
   const { trustDomain, endpointSocket, nexusUrl } = await system.context();
   const spiffeId = `spiffe://${trustDomain}${path}`;
   await authorityOf(system).createEntry({ spiffeId, selectors: [`pid:${process.pid}`] });
-  return await connect({ ...options, env: {}, spiffeId, context: { endpointSocket, nexusUrl } });
+  return watched(await connect({ ...options, env: {}, spiffeId, context: { endpointSocket, nexusUrl } }));
 }
 
 export interface RoleClient extends AsyncDisposable {
@@ -54,11 +56,20 @@ export async function openCaller(
     ...options,
   });
   return {
-    call: client.call,
+    call: watched({ ...client.call }),
     source,
     [Symbol.asyncDispose]: async () => {
       client[Symbol.dispose]();
       await source[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Problems that stay: that a Keeper was slow to answer one probe is one until the next. */
+export async function lastingProblems({ call }: RoleClient): Promise<readonly string[]> {
+  const end = performance.now() + warningMs;
+  return await until('problems pass, or stay', async () => {
+    const { problems } = await call.status({ verify: false });
+    return (problems.length === 0 || performance.now() > end) && problems;
+  });
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { toSpikeError } from '@spike/error';
-import type { Spike } from '@spike/sdk';
+import type { CallOptions, Spike } from '@spike/sdk';
 import type { Random } from './random.ts';
 
 /** Versions that a secret keeps unless Nexus is told otherwise. */
 const kept = 10;
 const prunedSamples = 5;
+/** Nobody is killed any more: what is late now is slow, not lost. */
+const patienceMs = 60_000;
 /** Answers that say that nothing was done. */
 const refusals: readonly string[] = ['state_not_ready', 'identity_withdrawn', 'limit_exceeded'];
 
@@ -47,10 +49,10 @@ export class History {
     } else await this.put(spike);
   }
 
-  async put(spike: Spike): Promise<number> {
+  async put(spike: Spike, options: CallOptions = {}): Promise<number> {
     const value = `${this.path} ${this.#puts.length + 1}`;
     try {
-      const { version } = await spike.put(this.path, { value });
+      const { version } = await spike.put(this.path, { value }, options);
       assert(version !== undefined && version > this.#highest, `${value}: ${version} after ${this.#highest}`);
       this.#puts.push({ value, version });
       this.#highest = version;
@@ -63,7 +65,7 @@ export class History {
 
   /** Reads everything back, after a last write that tells the last version's number, and returns that number. */
   async check(spike: Spike): Promise<number> {
-    const last = await this.put(spike);
+    const last = await this.put(spike, { deadlineMs: patienceMs });
     const unclaimed = this.#puts.filter(({ version }) => version === undefined).length;
     const claimed = this.#puts.length - unclaimed;
     assert(
@@ -125,7 +127,7 @@ function mayHaveHappened(error: unknown): boolean {
 
 async function read(spike: Spike, path: string, version: number): Promise<string | undefined> {
   try {
-    return (await spike.get(path, { version })).field('value').expose();
+    return (await spike.get(path, { version, deadlineMs: patienceMs })).field('value').expose();
   } catch (error) {
     if (toSpikeError(error).code === 'api_not_found') return undefined;
     throw error;

@@ -2,7 +2,22 @@ import assert from 'node:assert/strict';
 import { connect as connectHttp2, constants } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { authorizeId, openPool, parseEndpoint, SpiffeId, X509Source } from '@spike/spiffe';
+import {
+  authorizeId,
+  BundleServer,
+  fetchBundle,
+  JwtBundle,
+  JwtBundleSet,
+  openPool,
+  parseEndpoint,
+  SpiffeBundle,
+  SpiffeId,
+  TrustDomain,
+  verifyJwtSvid,
+  WorkloadClient,
+  X509Source,
+  type EndpointProfile,
+} from '@spike/spiffe';
 import { authorityOf } from './caller.ts';
 import { buildGo, buildPython, type GoPrograms, type PythonClient } from './interop/build.ts';
 import { Program, type Said } from './interop/program.ts';
@@ -143,16 +158,98 @@ test('watchers of both clients feel at once that their entry was deleted', async
   );
 });
 
-test('both clients are told that the JWT calls are not implemented', async () => {
-  assert.deepEqual(await outcome(goSpiffe('jwt')), {
-    fetch: 'Unimplemented',
-    bundles: 'Unimplemented',
-    validate: 'Unimplemented',
-  });
-  const said = await outcome(pySpiffe('jwt'));
-  for (const call of ['fetch', 'bundles', 'validate']) {
-    assert.match(String(said[call]), /unimplemented|is not offered/i, call);
+/** What this process has to know of the system in order to judge the tokens of others. */
+async function ourBundles(): Promise<JwtBundleSet> {
+  const client = new WorkloadClient({ endpoint: environment['SPIFFE_ENDPOINT_SOCKET'] });
+  return await client.fetchJwtBundles(AbortSignal.timeout(10_000));
+}
+
+test('both clients get tokens of their ID from us, verify them with our bundles and have us validate them', async () => {
+  const audience = 'interop';
+  const said = await outcomeAs('/go/jwt', goSpiffe('jwt', audience));
+  const id = `spiffe://${trustDomain}/go/jwt`;
+  assert.deepEqual(
+    [said['ids'], said['validated'], said['other'], said['foreign']],
+    [[id], id, 'InvalidArgument', 'PermissionDenied'],
+    JSON.stringify(said),
+  );
+  const bundles = await ourBundles();
+  assert.equal(verifyJwtSvid(String(said['token']), bundles, { audience }).id.toString(), id);
+
+  const python = await outcomeAs('/python/jwt', pySpiffe('jwt', audience));
+  const pythonId = `spiffe://${trustDomain}/python/jwt`;
+  assert.deepEqual([python['id'], python['validated']], [pythonId, pythonId], JSON.stringify(python));
+  assert.ok(Number(python['keys']) >= 2);
+  assert.match(String(python['other']), /another audience/);
+  assert.equal(verifyJwtSvid(String(python['token']), bundles, { audience }).id.toString(), pythonId);
+});
+
+test('go-spiffe verifies a token that our client got, and refuses it for another audience', async () => {
+  const client = new WorkloadClient({ endpoint: environment['SPIFFE_ENDPOINT_SOCKET'] });
+  const [svid] = await client.fetchJwtSvids({ audience: ['interop'] }, AbortSignal.timeout(10_000));
+  assert.ok(svid);
+  assert.deepEqual(await outcome(goSpiffe('verify', svid.token, 'interop')), { id: svid.id.toString() });
+  assert.match(String((await outcome(goSpiffe('verify', svid.token, 'other')))['error']), /aud/);
+});
+
+test('our verifier believes tokens that go-jose signed with each algorithm, and no other signature', async () => {
+  for (const algorithm of ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']) {
+    const { token, bundle } = await outcome(goSpiffe('mint', algorithm));
+    const bundles = JwtBundleSet.of(JwtBundle.parse(TrustDomain.parse('mint.test'), String(bundle)));
+    const verified = verifyJwtSvid(String(token), bundles, { audience: 'interop' });
+    assert.equal(verified.id.toString(), 'spiffe://mint.test/workload', algorithm);
+    const other = await outcome(goSpiffe('mint', algorithm));
+    const judge = (): unknown => verifyJwtSvid(String(other['token']), bundles, { audience: 'interop' });
+    assert.throws(judge, { code: 'token_refused' }, algorithm);
   }
+});
+
+test('our bundle endpoint and that of go-spiffe serve each other', async () => {
+  const client = new WorkloadClient({ endpoint: environment['SPIFFE_ENDPOINT_SOCKET'] });
+  const context = await client.fetchX509Context(AbortSignal.timeout(10_000));
+  const domain = TrustDomain.parse(trustDomain);
+  {
+    await using program = startAs('/go/endpoint', goSpiffe('serve-bundle'));
+    const { url, id } = await program.next('its address');
+    const own = context.bundles.get(domain);
+    const profile = { kind: 'https_spiffe', id: SpiffeId.parse(String(id)), authorities: () => own } as const;
+    const ask = (chosen: EndpointProfile) =>
+      fetchBundle(
+        { trustDomain: domain, url: String(url), profile: chosen },
+        { signal: AbortSignal.timeout(10_000) },
+      );
+    const fetched = await ask(profile);
+    assert.equal(fetched.sequence, 42n);
+    assert.ok(own !== undefined && fetched.x509Bundle().equals(own));
+    // go-spiffe leaves out which algorithm a key is for, and keeps the key.
+    const ours = (await ourBundles()).get(domain)?.keys ?? [];
+    const theirs = fetched.jwtBundle();
+    assert.equal(theirs.keys.length, ours.length);
+    for (const { keyId, publicKey } of ours) assert.ok(theirs.get(keyId)?.publicKey.equals(publicKey), keyId);
+    const wrong = { ...profile, id: SpiffeId.parse(`${String(id)}/other`) };
+    await assert.rejects(ask(wrong), { code: 'peer_refused' });
+  }
+  const { endpointSocket } = await system.context();
+  await using source = await X509Source.open({
+    endpoint: endpointSocket,
+    signal: AbortSignal.timeout(60_000),
+  });
+  const served = SpiffeBundle.parse(domain, (await authorityOf(system).showBundle()).bundle);
+  const credential = { kind: 'https_spiffe', source } as const;
+  await using server = await BundleServer.open({
+    bundle: () => served,
+    credential,
+    host: '127.0.0.1',
+    port: 0,
+  });
+  const id = source.current().svid.id.toString();
+  const said = await outcomeAs('/go/fetcher', goSpiffe('fetch-bundle', trustDomain, server.url, id));
+  assert.deepEqual(said, { x509: 1, jwt: 2, sequence: Number(served.sequence), hintSeconds: 300 });
+  const other = await outcomeAs(
+    '/go/fetcher',
+    goSpiffe('fetch-bundle', trustDomain, server.url, `${id}/other`),
+  );
+  assert.match(String(other['error']), /unexpected ID/);
 });
 
 test('a call without the security header, or with another value of it, is an invalid argument', async () => {

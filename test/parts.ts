@@ -6,6 +6,8 @@ import { keeperTable, nexusTable, rolePaths, type Table } from '@spike/contract'
 import { authorizeRole, openClient, type Client, type OpenedClient } from '@spike/sdk';
 import { X509Source } from '@spike/spiffe';
 import { TestAgent } from '@spike/spiffe/testing';
+import { watched } from './known/call.ts';
+import { searchWritten } from './known/place.ts';
 import { openScratch, repository, runProgram, until, type Outcome } from './system.ts';
 
 const trustDomain = 'parts.test';
@@ -13,16 +15,50 @@ const workload = '/workload/app';
 const openMs = 15_000;
 const keeperCount = 3;
 
+interface Announcement {
+  readonly port: number;
+  readonly healthPort?: number;
+}
+
 /** A process of one part that serves. */
 export class Process implements AsyncDisposable {
   readonly port: number;
   readonly healthPort: number;
   readonly #child: ChildProcess;
+  readonly #log: readonly string[];
 
-  constructor(child: ChildProcess, announced: { readonly port: number; readonly healthPort?: number }) {
+  private constructor(child: ChildProcess, announced: Announcement, log: readonly string[]) {
     this.#child = child;
     this.port = announced.port;
     this.healthPort = announced.healthPort ?? 0;
+    this.#log = log;
+  }
+
+  /** Starts it, and waits until it says where it serves. */
+  static async start(
+    name: string,
+    [file = '', ...args]: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<Process> {
+    const child = spawn(file, args, {
+      // Supervised, it ends with us, however we end.
+      env: { ...process.env, ...env, SPIKE_SUPERVISED: '1' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const log: string[] = [];
+    let ready: Announcement | undefined;
+    createInterface({ input: child.stderr }).on('line', (line) => log.push(line));
+    createInterface({ input: child.stdout }).on('line', (line) => (ready = JSON.parse(line) as Announcement));
+    const announced = await until(`${name} serves`, () => {
+      assert.equal(child.exitCode, null, `${name} ended:\n${log.join('\n')}`);
+      return ready;
+    });
+    return new Process(child, announced, log);
+  }
+
+  /** The lines that it logged until now. */
+  get log(): readonly string[] {
+    return this.#log;
   }
 
   get pid(): number {
@@ -71,6 +107,8 @@ export class Parts implements AsyncDisposable {
   readonly #keeperPorts = new Map<number, number>();
   readonly #keepers = new Map<number, Process>();
   #nexus: Process | undefined;
+  /** Of all its processes, also of those that have ended. */
+  readonly #logs: (readonly string[])[] = [];
 
   private constructor(home: string, agent: TestAgent, stack: AsyncDisposableStack) {
     this.home = home;
@@ -86,12 +124,12 @@ export class Parts implements AsyncDisposable {
     return new Parts(scratch.path, agent, stack.move());
   }
 
-  /** Three Keepers, Nexus and a root key. */
-  static async bootstrapped(): Promise<Parts> {
+  /** Three Keepers, Nexus (with this environment besides) and a root key. */
+  static async bootstrapped(env: Readonly<Record<string, string>> = {}): Promise<Parts> {
     const parts = await Parts.open();
     try {
       await parts.startKeepers();
-      await parts.startNexus();
+      await parts.startNexus(env);
       const { code, stderr } = await parts.bootstrap();
       assert.equal(code, 0, stderr);
       await parts.nexus.reach('ready');
@@ -114,7 +152,8 @@ export class Parts implements AsyncDisposable {
   }
 
   async startKeepers(): Promise<void> {
-    for (let id = 1; id <= keeperCount; id++) await this.startKeeper(id);
+    const ids = Array.from({ length: keeperCount }, (_, index) => index + 1);
+    await Promise.all(ids.map((id) => this.startKeeper(id)));
   }
 
   /** A Keeper with nothing in its memory, at the address that it had before. */
@@ -123,6 +162,11 @@ export class Parts implements AsyncDisposable {
     const keeper = await this.start('keeper', { SPIKE_KEEPER_TLS_PORT: `127.0.0.1:${port}` });
     this.#keeperPorts.set(id, keeper.port);
     this.#keepers.set(id, keeper);
+  }
+
+  /** A Keeper that is none of ours listens here. */
+  placeKeeper(id: number, port: number): void {
+    this.#keeperPorts.set(id, port);
   }
 
   async startNexus(env: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -151,23 +195,10 @@ export class Parts implements AsyncDisposable {
   }
 
   async start(app: string, env: Readonly<Record<string, string>>): Promise<Process> {
-    const child = spawn(process.execPath, [mainOf(app)], {
-      // Supervised, it ends with us, however we end.
-      env: { ...process.env, ...this.#env(), ...env, SPIKE_SUPERVISED: '1' },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    let log = '';
-    let ready: { port: number } | undefined;
-    child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString('utf8')));
-    createInterface({ input: child.stdout }).on(
-      'line',
-      (line) => (ready = JSON.parse(line) as { port: number }),
-    );
-    const announced = await until(`${app} serves`, () => {
-      assert.equal(child.exitCode, null, `${app} ended:\n${log}`);
-      return ready;
-    });
-    return this.#stack.use(new Process(child, announced));
+    const command = [process.execPath, mainOf(app)];
+    const started = this.#stack.use(await Process.start(app, command, { ...this.#env(), ...env }));
+    this.#logs.push(started.log);
+    return started;
   }
 
   /** A source of the identity at this path. */
@@ -182,8 +213,11 @@ export class Parts implements AsyncDisposable {
     );
   }
 
-  /** Calls Nexus as whoever has this path, with no second try. */
-  async callNexus(path: string = rolePaths.superuser): Promise<Client<typeof nexusTable>> {
+  /** Calls Nexus as whoever has this path, and under a session where one is given, with no second try. */
+  async callNexus(
+    path: string = rolePaths.superuser,
+    token?: () => string | undefined,
+  ): Promise<Client<typeof nexusTable>> {
     const source = await this.identity(path);
     const trusted = [this.agent.authority.trustDomain];
     return this.#own(
@@ -192,6 +226,9 @@ export class Parts implements AsyncDisposable {
         table: nexusTable,
         url: this.nexus.url,
         authorize: authorizeRole('nexus', trusted),
+        // A password takes several hashes, each of them seconds on a machine that is busy.
+        deadlineMs: 60_000,
+        ...(token === undefined ? {} : { token }),
       }),
     );
   }
@@ -199,7 +236,7 @@ export class Parts implements AsyncDisposable {
   async callKeeper(id: number, path: string = rolePaths.nexus): Promise<Client<typeof keeperTable>> {
     const source = await this.identity(path);
     const trusted = [this.agent.authority.trustDomain];
-    const { url } = this.keeper(id);
+    const url = this.keeperUrls()[id - 1] ?? '';
     return this.#own(
       openClient({ source, table: keeperTable, url, authorize: authorizeRole('keeper', trusted) }),
     );
@@ -208,6 +245,14 @@ export class Parts implements AsyncDisposable {
   /** Waits until Nexus says that each of these Keepers, and all others too, hold their share or do not. */
   async reachHolding(...ids: readonly number[]): Promise<void> {
     const call = await this.callNexus();
+    await this.reachHoldingBy(call, ...ids);
+  }
+
+  /** The same, asked by somebody who is told the details. */
+  async reachHoldingBy(
+    call: Pick<Client<typeof nexusTable>, 'status'>,
+    ...ids: readonly number[]
+  ): Promise<void> {
     await until(`the Keepers ${ids.join(', ')} hold their shares`, async () => {
       const { keepers } = await call.status({ verify: false });
       const holding = keepers.list.filter(({ holdsShare }) => holdsShare).map(({ id }) => id);
@@ -223,11 +268,12 @@ export class Parts implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
+    await using _stack = this.#stack;
+    await searchWritten(this.home, { 'the logs of its parts': this.#logs.flat().join('\n') });
   }
 
   #own<T extends Table>(client: OpenedClient<T>): Client<T> {
-    return this.#stack.use(client).call;
+    return watched({ ...this.#stack.use(client).call });
   }
 
   #env(): Readonly<Record<string, string>> {
@@ -235,6 +281,7 @@ export class Parts implements AsyncDisposable {
       SPIKE_HOME: join(this.home, 'home'),
       SPIFFE_ENDPOINT_SOCKET: this.agent.endpoint,
       SPIKE_TRUST_ROOT: trustDomain,
+      SPIKE_NEXUS_ADMIN_AUTH: 'svid',
       SPIKE_NEXUS_SHAMIR_SHARES: String(keeperCount),
       SPIKE_NEXUS_SHAMIR_THRESHOLD: '2',
       SPIKE_NEXUS_KEEPER_PEERS: this.keeperUrls().join(','),
@@ -242,6 +289,7 @@ export class Parts implements AsyncDisposable {
   }
 }
 
-function mainOf(app: string): string {
+/** The program of a part, run from source. */
+export function mainOf(app: string): string {
   return join(repository, 'app', app, 'src', 'main.ts');
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
 import { rolePaths } from '@spike/contract';
-import { openCaller, openWorkload } from './caller.ts';
-import { repository, System, type Outcome } from './system.ts';
+import { authorityOf, openCaller, openWorkload } from './caller.ts';
+import { repository, System, until, type Outcome } from './system.ts';
 
 let system: System;
 before(async () => {
@@ -67,6 +67,56 @@ test('a change of a policy is in force at the next request of a connection that 
     await deletePolicy('next');
   }
   await assert.rejects(workload.get(path), denied);
+});
+
+test('a denied workload is refused on its kept connection, and others go on', async () => {
+  await putPolicy('kept', '/workload/[kb].*', 'tenants/acme/.*', ['read']);
+  await using kept = await openWorkload(system, '/workload/kept', { retry: false });
+  await using by = await openWorkload(system, '/workload/by', { retry: false });
+  for (const workload of [kept, by]) assert.equal((await workload.get(path)).field('user').expose(), 'app');
+  const id = 'spiffe://spike.ist/workload/kept';
+  const put = ['deny', id, '--reason', 'its host is taken over', '--until', '7d', '-f', 'json'];
+  const { cut } = JSON.parse(await system.mustSpike(put)) as { cut: number };
+  assert.ok(cut >= 1, 'its connection was cut');
+  for (let round = 0; round < 3; round++) await assert.rejects(kept.get(path), denied);
+  assert.equal((await by.get(path)).field('user').expose(), 'app');
+  await using superuser = await openCaller(system);
+  const { denials } = await superuser.call.listDenials({});
+  assert.deepEqual(
+    denials.map(({ spiffeId, reason }) => [spiffeId, reason]),
+    [[id, 'its host is taken over']],
+  );
+  assert.equal((await superuser.call.status({ verify: false })).sizes['denials'], 1);
+  const { alerts } = await superuser.call.listAlerts({ all: false, limit: 10 });
+  assert.ok(alerts.some(({ kind, subject }) => kind === 'denial_changed' && subject === id));
+  for (const forbidden of ['/spike/nexus', '/spike/*', '/*', ''])
+    await assert.rejects(
+      superuser.call.denyIdentity({ spiffeId: `spiffe://spike.ist${forbidden}`, reason: 'a lock' }),
+      { code: 'api_bad_request' },
+    );
+  await superuser.call.liftDenial({ spiffeId: id });
+  assert.equal((await kept.get(path)).field('user').expose(), 'app');
+  await deletePolicy('kept');
+});
+
+test('a workload whose entry is removed stops at once, and goes on by itself when it is back', async () => {
+  await putPolicy('gone', '/workload/gone', 'tenants/acme/.*', ['read']);
+  await using workload = await openWorkload(system, '/workload/gone', { retry: false });
+  assert.equal((await workload.get(path)).field('user').expose(), 'app');
+  const authority = authorityOf(system);
+  const own = (await authority.listEntries()).filter(({ spiffeId }) => spiffeId.endsWith('/workload/gone'));
+  for (const { id } of own) await authority.deleteEntry(id);
+  const isRefused = async (): Promise<boolean> =>
+    await workload.get(path).then(
+      () => false,
+      (error: unknown) => Reflect.get(Object(error), 'code') === 'identity_withdrawn',
+    );
+  await until('it is told', isRefused);
+  assert.ok(await isRefused(), 'and stays so');
+  for (const { spiffeId } of own)
+    await authority.createEntry({ spiffeId, selectors: [`pid:${process.pid}`] });
+  await until('it is served again', () => workload.get(path).catch(() => undefined));
+  await deletePolicy('gone');
 });
 
 test('each permission gives its own action and no other', async () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { authorityOf, openCaller, openWorkload } from './caller.ts';
+import { formsOf, search } from './search.ts';
 import { System } from './system.ts';
 
 /** Words that are nowhere else, one for each kind of thing that is written. */
@@ -16,45 +17,6 @@ const words = {
   pattern: 'capybara-pattern',
   identity: 'pangolin-identity',
 } as const;
-
-/** The ways in which a text may lie in a file. */
-function formsOf(text: string): readonly Buffer[] {
-  const plain = Buffer.from(text, 'utf8');
-  const wide = Buffer.from(text, 'utf16le');
-  // In base64 a text looks different at each of three offsets; the characters at its ends depend on the neighbours.
-  const base64 = [0, 1, 2].map((offset) => {
-    const encoded = Buffer.concat([Buffer.alloc(offset), plain]).toString('base64');
-    return Buffer.from(encoded.slice(offset === 0 ? 0 : 4, -4));
-  });
-  const hex = plain.toString('hex');
-  return [
-    plain,
-    wide,
-    Buffer.from(wide).swap16(),
-    ...base64,
-    Buffer.from(hex),
-    Buffer.from(hex.toUpperCase()),
-  ];
-}
-
-async function filesBelow(directory: string): Promise<readonly string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-}
-
-/** Each word that a file below the directory holds in some form. */
-async function search(directory: string, wanted: readonly string[]): Promise<readonly string[]> {
-  const found: string[] = [];
-  const files = await filesBelow(directory);
-  assert(files.length > 0, directory);
-  for (const file of files) {
-    const bytes = await readFile(file);
-    for (const word of wanted) {
-      if (formsOf(word).some((form) => bytes.includes(form))) found.push(`${word} in ${file}`);
-    }
-  }
-  return found;
-}
 
 async function assertPrivate(directory: string): Promise<void> {
   for (const name of ['.', ...(await readdir(directory, { recursive: true }))]) {

@@ -6,11 +6,13 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { homeOf, readContext, type Context, type Home } from '@spike/config';
+import { learnCommand, searchPrinted, wordsOf } from './known/command.ts';
+import { learnPlaces, searchScratch, searchWritten } from './known/place.ts';
 
 export const repository = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const startMs = 60_000;
-const commandMs = 30_000;
+const commandMs = 60_000;
 const pollMs = 20;
 
 export interface Outcome {
@@ -23,12 +25,23 @@ export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Above what it takes on a machine that is busy; it is killed then. */
+  readonly deadlineMs?: number;
 }
 
-/** A directory of its own for one test, gone afterwards. */
+/** A directory of its own for one test, gone afterwards; what systems wrote there is searched for what leaked. */
 export async function openScratch(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'spike-test-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return {
+    path,
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await searchScratch(path);
+      } finally {
+        await rm(path, { recursive: true, force: true });
+      }
+    },
+  };
 }
 
 /** Waits for a condition, never for a time; fails with its name at the deadline. */
@@ -52,12 +65,14 @@ export async function runProgram(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Outcome> {
+  const run = { words: wordsOf(args), input: options.input, env: options.env };
+  learnCommand(run);
   const child = spawn(command, args, {
     cwd: options.cwd ?? repository,
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  const killer = setTimeout(() => child.kill('SIGKILL'), commandMs);
+  const killer = setTimeout(() => child.kill('SIGKILL'), options.deadlineMs ?? commandMs);
   try {
     const [stdout, stderr, code] = await Promise.all([
       readAll(child.stdout),
@@ -69,6 +84,8 @@ export async function runProgram(
         child.stdin.end(options.input ?? '');
       }),
     ]);
+    searchPrinted(run, stdout);
+    searchPrinted(run, stderr);
     return { code, stdout, stderr };
   } finally {
     clearTimeout(killer);
@@ -111,7 +128,8 @@ export class System implements AsyncDisposable {
 
   static async start(options: SystemOptions = {}): Promise<System> {
     const root = options.home ?? (await mkdtemp(join(tmpdir(), 'spike-system-')));
-    const env = { ...process.env, ...options.env, SPIKE_HOME: root };
+    // One layer, unless the test is about the second.
+    const env = { ...process.env, SPIKE_NEXUS_ADMIN_AUTH: 'svid', ...options.env, SPIKE_HOME: root };
     const args = [join(repository, 'bin', 'setup.mjs'), 'start', '--port', '0', '--keeper-probe', '100ms'];
     const child = spawn(process.execPath, [...args, ...(options.args ?? [])], {
       cwd: repository,
@@ -127,6 +145,8 @@ export class System implements AsyncDisposable {
         assert.equal(child.exitCode, null, `the launcher ended:\n${system.#output}`);
         return ready.test(system.#output);
       });
+      // The init code is gone when somebody used it.
+      await learnPlaces(root);
       return system;
     } catch (error) {
       process.stderr.write(system.#output);
@@ -143,6 +163,11 @@ export class System implements AsyncDisposable {
   /** Of the launcher; null while it runs and when a signal ended it. */
   get exitCode(): number | null {
     return this.#child.exitCode;
+  }
+
+  /** Lines in which the launcher warned, but for the one that tells at each start of a system with one layer alone. */
+  get warnings(): readonly string[] {
+    return this.#output.split('\n').filter((line) => /warning/.test(line) && !line.includes('access.svid'));
   }
 
   /** All that the launcher printed until now. */
@@ -210,6 +235,11 @@ export class System implements AsyncDisposable {
     await this.#gone();
   }
 
+  /** Fails when its files or its log hold anything secret that this process has used, elsewhere than where it belongs. */
+  async searchForLeaks(): Promise<void> {
+    await searchWritten(this.home.root, { 'the log of the launcher and its parts': this.#output });
+  }
+
   async #gone(): Promise<void> {
     await until(
       'the launcher is gone',
@@ -228,6 +258,10 @@ export class System implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await this.stop();
     this.#signalGroup('SIGKILL');
-    if (this.#ownHome) await rm(this.home.root, { recursive: true, force: true, maxRetries: 5 });
+    try {
+      await this.searchForLeaks();
+    } finally {
+      if (this.#ownHome) await rm(this.home.root, { recursive: true, force: true, maxRetries: 5 });
+    }
   }
 }

@@ -1,13 +1,19 @@
-// npm run bench -- [NAMES…] [--seconds N] [--repeat N] [--json FILE] [--home DIR]: what is asked for in
-// doc/reference/performance.md, each figure with the conditions it was taken under.
+// npm run bench -- [NAMES…] [--seconds N] [--repeat N] [--json FILE] [--home DIR] [--secrets N] [--policies N] [--cache DIR]
+// [--soak SECONDS]: what is asked for in doc/reference/performance.md, each figure with the conditions it was taken under.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus, loadavg, release } from 'node:os';
+import { cpus, homedir, loadavg, release } from 'node:os';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { measureAudit } from './bench/audit.ts';
 import { measureCommand } from './bench/command.ts';
 import { formatTable, summarise, type Figure } from './bench/figure.ts';
 import { measureFirstStart } from './bench/first-start.ts';
+import { measureLock, measureRotation } from './bench/lock.ts';
+import { measureLogin } from './bench/login.ts';
+import { measureLoop } from './bench/loop.ts';
 import { chooseCores } from './bench/processor.ts';
+import { measurePolicies, measureSize, measureStart, measureWrites } from './bench/scale.ts';
 import { measureServing, type ServeOptions } from './bench/serve.ts';
 import { secretCount, Stage, valueBytes } from './bench/stage.ts';
 import { root } from './step.ts';
@@ -20,6 +26,13 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     /** Of a system that runs already, such as one under a profiler. */
     home: { type: 'string' },
+    /** In the large store of L4, L6, L7 and L8, and policies in that of L5. */
+    secrets: { type: 'string', default: '1000000' },
+    policies: { type: 'string', default: '10000' },
+    /** Where filled stores stay for the next run; they are large. */
+    cache: { type: 'string', default: join(homedir(), '.cache', 'spike-bench') },
+    /** Of the half load of L8, in seconds. */
+    soak: { type: 'string', default: '60' },
   },
 });
 const seconds = Number(values.seconds);
@@ -44,8 +57,38 @@ const serving: readonly ServeOptions[] = [
     rateGoal: { kind: 'at least', value: 6_000 },
   },
 ];
-const names = ['L1', 'L2', 'L3', 'L9', 'L10'];
-const wanted = positionals.length === 0 ? names : positionals.map((name) => name.toUpperCase());
+const usual = ['L1', 'L2', 'L3', 'L9', 'L10'];
+const scale = {
+  cache: resolve(values.cache),
+  secrets: Number(values.secrets),
+  policies: Number(values.policies),
+  seconds,
+  soakSeconds: Number(values.soak),
+};
+/** These take minutes, the first time many: they run when they are named. */
+const large: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  L4: () => measureSize(scale),
+  L5: () => measurePolicies(scale),
+  L5A: () => measureWrites(scale),
+  L7: () => measureStart(scale),
+  L11: () => measureLoop(seconds),
+  LOGIN: () => measureLogin(seconds),
+  AUDIT: () => measureAudit(seconds),
+  R4: measureLock,
+  R6: measureRotation,
+};
+/** Measured together with another. */
+const together: Readonly<Record<string, readonly string[]>> = {
+  L6: ['L4'],
+  L8: ['L7'],
+  R5: ['R4'],
+  LOCK: ['R4', 'R6'],
+};
+const names = [...usual, ...Object.keys(large)];
+const wanted =
+  positionals.length === 0
+    ? usual
+    : [...new Set(positionals.map((name) => name.toUpperCase()).flatMap((name) => together[name] ?? [name]))];
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) throw new Error(`there is no bench ${unknown.join(', ')}, only ${names.join(', ')}`);
 
@@ -64,10 +107,13 @@ async function measureAll(): Promise<Figure[]> {
   const figures: Figure[] = [];
   const served = serving.filter(({ bench }) => wanted.includes(bench));
   if (served.length > 0) {
-    await using stage = await Stage.open(values.home);
+    await using stage = await Stage.open(values.home === undefined ? {} : { home: values.home });
     for (const options of served) {
       figures.push(...(await attempt(options.bench, () => measureServing(stage, options))));
     }
+  }
+  for (const [name, measure] of Object.entries(large)) {
+    if (wanted.includes(name)) figures.push(...(await attempt(name, measure)));
   }
   if (wanted.includes('L9')) figures.push(...(await attempt('L9', measureCommand)));
   if (wanted.includes('L10')) figures.push(...(await attempt('L10', measureFirstStart)));

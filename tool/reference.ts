@@ -2,7 +2,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ignoredVariables, variables } from '@spike/config';
+import { administratorRoles, nexusTable, privilegeTable, reachOf, type Privilege } from '@spike/contract';
+import { describeContract } from '@spike/contract/openapi';
 import { codeTable } from '@spike/error';
+import manifest from '../package.json' with { type: 'json' };
+import { alertPage } from './alert-page.ts';
+import { commandPage } from './command-page.ts';
+import { metricPage } from './metric-page.ts';
 import { root } from './step.ts';
 
 function configPage(): string {
@@ -44,7 +50,44 @@ function errorPage(): string {
   ].join('\n');
 }
 
-const pages = { 'config.md': configPage(), 'error.md': errorPage() };
+function privilegePage(): string {
+  const names = Object.keys(privilegeTable) as Privilege[];
+  const routes = Object.values(nexusTable);
+  const usesOf = (privilege: Privilege): string =>
+    routes
+      .filter(({ guard }) => 'privilege' in guard && guard.privilege === privilege)
+      .map(({ audit }) => `\`${audit}\``)
+      .join(', ');
+  const rows = names.map((name) => {
+    const { says, reads, breakglass } = privilegeTable[name];
+    const reaches = administratorRoles.map((role) => reachOf(role, name) ?? '');
+    return `| \`${name}\` | ${says} | ${[...reaches, reads ? 'yes' : '', breakglass ? 'yes' : ''].join(' | ')} | ${usesOf(name)} |`;
+  });
+  return [
+    '# What administrators may do',
+    '',
+    'Every privilege, once. `all`: everywhere; `tenant`: within the administrator’s own tenant alone; nothing: not at all.',
+    '`reads`: a token of the scope `read-only` has it. `emergency`: an emergency_admin has it while a break-glass is open.',
+    'Written by `npm run reference` from `package/contract/src/privilege.ts`.',
+    '',
+    `| privilege | what it lets them do | ${administratorRoles.join(' | ')} | reads | emergency | actions |`,
+    `|---|---|${administratorRoles.map(() => '---|').join('')}---|---|---|`,
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+const apiDocument = `${JSON.stringify(describeContract(manifest.version), null, 2)}\n`;
+
+const pages = {
+  'alert.md': alertPage(),
+  'command.md': commandPage(),
+  'config.md': configPage(),
+  'error.md': errorPage(),
+  'metric.md': metricPage(),
+  'openapi.json': apiDocument,
+  'privilege.md': privilegePage(),
+};
 const stale: string[] = [];
 for (const [name, text] of Object.entries(pages)) {
   const path = join(root, 'doc', 'reference', name);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { TestAgent, type TestCertificate } from '@spike/spiffe/testing';
 import { X509Svid, type X509BundleSet } from '@spike/spiffe';
+import { searchWritten } from '../known/place.ts';
 import { openScratch, repository, until } from '../system.ts';
 
 export interface Address {
@@ -58,6 +59,7 @@ export class RealPart implements AsyncDisposable {
           SPIKE_HOME: scratch.path,
           SPIKE_SUPERVISED: '1',
           SPIKE_TRUST_ROOT: 'spike.ist',
+          SPIKE_NEXUS_ADMIN_AUTH: 'svid',
           SPIFFE_ENDPOINT_SOCKET: agent.endpoint,
           ...env,
         },
@@ -87,6 +89,11 @@ export class RealPart implements AsyncDisposable {
     return { host: '127.0.0.1', port: this.#port };
   }
 
+  get pid(): number {
+    assert.ok(this.#child.pid !== undefined);
+    return this.#child.pid;
+  }
+
   /** It has not ended: no hostile peer may bring it to that. */
   assertAlive(): void {
     assert.equal(this.#child.exitCode ?? this.#child.signalCode, null, this.#log.join('\n'));
@@ -97,7 +104,8 @@ export class RealPart implements AsyncDisposable {
     const file = join(this.#home, 'nexus', 'audit', `${'0'.repeat(20)}.jsonl`);
     const text = await readFile(file, 'utf8').catch(() => '');
     const lines = [...text.split('\n'), ...this.#log.filter((line) => line.startsWith('{"audit":'))];
-    return lines.filter((line) => line !== '' && line.includes(by)).length;
+    // Lines that no request made have no caller.
+    return lines.filter((line) => line.includes('"spiffeId"') && line.includes(by)).length;
   }
 
   /** Codes of the refusals that it logged; of those in one second it logs the first alone. */
@@ -110,6 +118,7 @@ export class RealPart implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
+    await using _stack = this.#stack;
+    await searchWritten(this.#home, { 'its log': this.#log.join('\n') });
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { learnFields } from '../known/call.ts';
 import { until } from '../system.ts';
 
 export type Said = Readonly<Record<string, unknown>>;
@@ -12,6 +13,7 @@ export class Program implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #said: Said[] = [];
   readonly #ended: Promise<void>;
+  readonly #owned = new AsyncDisposableStack();
   #complaint = '';
   #read = 0;
   #isOver = false;
@@ -71,8 +73,14 @@ export class Program implements AsyncDisposable {
 
   /** Says a line to it and waits for its answer. */
   async ask(call: Said): Promise<Said> {
+    learnFields(call);
     this.#child.stdin?.write(`${JSON.stringify(call)}\n`);
     return await this.next(`an answer to ${JSON.stringify(call)}`);
+  }
+
+  /** Disposed when the program has ended. */
+  own(resource: AsyncDisposable): void {
+    this.#owned.use(resource);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,6 +88,7 @@ export class Program implements AsyncDisposable {
     const killer = setTimeout(() => this.#child.kill('SIGKILL'), sayMs);
     await this.#ended;
     clearTimeout(killer);
+    await this.#owned[Symbol.asyncDispose]();
   }
 }
 

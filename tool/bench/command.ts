@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { executableOf } from '../../test/executable.ts';
 import { repository, System } from '../../test/system.ts';
 import { quantile, type Figure } from './figure.ts';
 
 const times = 10;
 const mostMs = 30_000;
 
-/** L9: how long a person waits for the command, from its source, before there is a bundle. */
+/** L9: how long a person waits for the command, from its source and as an executable. */
 export async function measureCommand(): Promise<readonly Figure[]> {
   await using system = await System.start({ args: ['--keeper-probe', '5s'] });
   await system.mustSpike(['secret', 'put', 'bench/command', 'value=v']);
@@ -17,10 +18,12 @@ export async function measureCommand(): Promise<readonly Figure[]> {
   };
   const main = join(repository, 'app', 'pilot', 'src', 'main.ts');
   const bin = join(repository, 'bin', 'spike.mjs');
+  const executable = await executableOf('spike');
   const onPath = spawnSync('node', ['--version'], { env }).stdout.toString().trim();
   const ways = [
     ['node app/pilot/src/main.ts', process.execPath, [...process.execArgv, main]],
     ['bin/spike.mjs', process.execPath, [bin]],
+    ['dist/spike', executable, []],
     ...(onPath === '' || onPath === process.version
       ? []
       : [[`bin/spike.mjs started by Node ${onPath}`, 'node', [bin]] as const]),

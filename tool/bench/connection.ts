@@ -5,6 +5,8 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls';
  * further than to their end, so that the generator has time to spare while the server has none.
  */
 export class Connection implements Disposable {
+  /** When the handshake is through; it waits on where it is not. */
+  readonly opened: Promise<void>;
   readonly #socket: TLSSocket;
   #answer: Buffer | undefined;
   #waiting:
@@ -21,6 +23,7 @@ export class Connection implements Disposable {
       ALPNProtocols: ['http/1.1'],
     });
     this.#socket.setNoDelay(true);
+    this.opened = new Promise((resolve) => this.#socket.once('secureConnect', resolve));
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk));
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.on('close', () => this.#fail(new Error('the server ended the connection')));

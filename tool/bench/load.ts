@@ -4,17 +4,23 @@ import { Connection } from './connection.ts';
 import { quantile } from './figure.ts';
 import { openIdentity, type Place } from './identity.ts';
 import { cpuSeconds } from './processor.ts';
+import { pathOf, type SecretRange } from './range.ts';
+
+/** `mixed`: nine gets for each put. `list`: one page of 100 below the prefix that the policy of the caller names. */
+export type Operation = 'get' | 'put' | 'mixed' | 'list';
 
 export interface LoadSpec extends Place {
   readonly port: number;
   readonly serverPid: number;
-  readonly operation: 'get' | 'put';
+  readonly operation: Operation;
   readonly connections: number;
   /** A new connection for each request. */
   readonly fresh: boolean;
-  /** The secrets `PREFIX/0` to `PREFIX/(COUNT - 1)`, chosen at random, each as likely. */
-  readonly prefix: string;
+  /** The secrets of these numbers below COUNT, chosen at random, each as likely. */
+  readonly secrets: SecretRange;
   readonly count: number;
+  /** Requests in each second, over all connections; as many as there can be unless told. */
+  readonly rate?: number;
   readonly valueBytes: number;
   /** Before anything is counted. */
   readonly warmSeconds: number;
@@ -32,11 +38,19 @@ export interface LoadResult {
 
 /** More than any run makes. */
 const mostLatencies = 1_000_000;
+const mostRequests = 10_000;
 
 const spec = JSON.parse(process.argv[2] ?? '') as LoadSpec;
 await using identity = await openIdentity(spec);
 const context = createSecureContext(identity.tls);
-const requests = Array.from({ length: spec.count }, (_, index) => makeRequest(index));
+/** Made beforehand where they are few enough to be kept. */
+const { operation } = spec;
+const requests =
+  spec.count <= mostRequests && (operation === 'get' || operation === 'put')
+    ? Array.from({ length: spec.count }, (_, index) => makeRequest(operation, index))
+    : undefined;
+const listRequest = makeRequest('list', 0);
+const paceMs = spec.rate === undefined ? 0 : (1_000 * spec.connections) / spec.rate;
 const latencies = new Float64Array(mostLatencies);
 let operations = 0;
 let stopped = false;
@@ -65,7 +79,12 @@ process.stdout.write(`${JSON.stringify(result)}\n`);
 
 async function keepConnected(): Promise<void> {
   using connection = new Connection(spec.port, context);
+  let due = performance.now() + Math.random() * paceMs;
   while (!stopped) {
+    if (paceMs > 0) {
+      due += paceMs;
+      await sleep(Math.max(0, due - performance.now()) / 1000);
+    }
     const started = performance.now();
     await connection.exchange(pickRequest());
     note(started);
@@ -87,17 +106,23 @@ function note(started: number): void {
 }
 
 function pickRequest(): Buffer {
-  const request = requests[Math.floor(Math.random() * requests.length)];
-  if (request === undefined) throw new Error('there is nothing to ask for');
-  return request;
+  const { count } = spec;
+  if (operation === 'list') return listRequest;
+  const index = Math.floor(Math.random() * count);
+  if (operation === 'mixed') return makeRequest(Math.random() < 0.1 ? 'put' : 'get', index);
+  return requests?.[index] ?? makeRequest(operation, index);
 }
 
-function makeRequest(index: number): Buffer {
-  const path = `${spec.prefix}/${index}`;
-  const get = spec.operation === 'get';
-  const body = JSON.stringify(get ? { path } : { path, values: { value: 'v'.repeat(spec.valueBytes) } });
+function makeRequest(what: Exclude<Operation, 'mixed'>, index: number): Buffer {
+  const path = pathOf(spec.secrets, index);
+  const bodies = {
+    get: { path },
+    put: { path, values: { value: 'v'.repeat(spec.valueBytes) } },
+    list: { limit: 100 },
+  };
+  const body = JSON.stringify(bodies[what]);
   const lines = [
-    `POST /v1/store/secrets${get ? '?action=get' : ''} HTTP/1.1`,
+    `POST /v1/store/secrets${what === 'put' ? '' : `?action=${what}`} HTTP/1.1`,
     `Host: 127.0.0.1:${spec.port}`,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,

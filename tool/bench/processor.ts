@@ -49,19 +49,44 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
+/** Resident memory of a process, in bytes. */
+export function residentBytes(pid: number): number {
+  return 1024 * Number(/^VmRSS:\s*(\d+) kB$/m.exec(readProc(`${pid}/status`))?.[1]);
+}
+
+/** How long a process has been running, in milliseconds, to a tick (proc(5), field 22). */
+export function ageMs(pid: number): number {
+  const stat = readProc(`${pid}/stat`);
+  const started = Number(
+    stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .at(19),
+  );
+  return 1_000 * (Number(readProc('uptime').split(' ')[0]) - started / ticksPerSecond);
+}
+
 /** The process that the launcher started as this part. */
 export function findPart(launcherPid: number, part: string): number {
+  const [found] = findParts(launcherPid, part);
+  if (found === undefined) throw new Error(`no ${part} runs under process ${launcherPid}`);
+  return found;
+}
+
+export function findParts(launcherPid: number, part: string): readonly number[] {
+  const found: number[] = [];
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const stat = readProc(`${name}/stat`);
       const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      if (parent === launcherPid && readProc(`${name}/cmdline`).includes(`app/${part}/`)) return Number(name);
+      if (parent === launcherPid && readProc(`${name}/cmdline`).includes(`app/${part}/`))
+        found.push(Number(name));
     } catch {
       // It ended while we looked.
     }
   }
-  throw new Error(`no ${part} runs under process ${launcherPid}`);
+  return found;
 }
 
 function readProc(path: string): string {

@@ -23,6 +23,9 @@ test('everything has a default in SPIKE_HOME, and rotation is half of the life',
     [short.svidLifetimeMs, short.rotateEveryMs, short.trustDomain.name],
     [4000, 2000, 'example.org'],
   );
+  assert.equal(config.bundleEndpoint, undefined);
+  assert.deepEqual(parse('--bundle-endpoint', '127.0.0.1:0').bundleEndpoint, { host: '127.0.0.1', port: 0 });
+  assert.deepEqual(parse('--bundle-endpoint', '[::1]:8443').bundleEndpoint, { host: '::1', port: 8443 });
   assert.equal(parseConfig(['--help'], env), 'help');
 });
 
@@ -37,6 +40,10 @@ test('what can not work is refused with the flag that is wrong', () => {
     [['--admin-socket', `/${'é'.repeat(52)}`], /at most 103 bytes/],
     [['--socket', '/a/s', '--admin-socket', '/a/s'], /two paths/],
     [['--trust-domain', 'Spike.ist'], /--trust-domain/],
+    [['--bundle-endpoint', 'localhost:1'], /--bundle-endpoint/],
+    [['--bundle-endpoint', '127.0.0.1'], /--bundle-endpoint/],
+    [['--bundle-endpoint', '[127.0.0.1]:1'], /--bundle-endpoint/],
+    [['--bundle-endpoint', '127.0.0.1:65536'], /--bundle-endpoint/],
     [['--unknown'], /--help/],
     [['positional'], /--help/],
   ] as const) {

@@ -1,6 +1,6 @@
+import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
-import { parseArgs } from 'node:util';
-import { homeOf, parseDuration, type Environment } from '@spike/config';
+import { homeOf, parseDuration, parseFlags, type Environment } from '@spike/config';
 import { SpikeError } from '@spike/error';
 import { TrustDomain } from '@spike/spiffe';
 
@@ -14,6 +14,8 @@ export interface AuthorityConfig {
   readonly rotateEveryMs: number;
   /** Tell nobody who it is until the launcher has said which processes are parts. */
   readonly awaitLauncher: boolean;
+  /** Where other trust domains get the bundle of this one. */
+  readonly bundleEndpoint: { readonly host: string; readonly port: number } | undefined;
 }
 
 export const help = `Usage: spike authority serve [OPTIONS]
@@ -27,6 +29,7 @@ It does not protect processes of one uid from each other. Use SPIRE where that m
   --trust-domain NAME       (default spike.ist)
   --svid-lifetime DURATION  how long an identity lives (default 1h, at least 2s)
   --rotate-every DURATION   how often identities are renewed (default half of their life, at least 1s)
+  --bundle-endpoint IP:PORT serve the bundle of this trust domain there, over https_spiffe as /spike/authority
   --await-launcher          answer Unavailable until the process that started this one has registered its parts
   --help                    print this
 `;
@@ -39,9 +42,21 @@ const minRotationMs = 1_000;
 /** The authority lives for ten years; what it issues must not come near that. */
 const maxLifetimeMs = 365 * 24 * hourMs;
 
+const flags = {
+  state: { type: 'string' },
+  socket: { type: 'string' },
+  'admin-socket': { type: 'string' },
+  'trust-domain': { type: 'string' },
+  'svid-lifetime': { type: 'string' },
+  'rotate-every': { type: 'string' },
+  'bundle-endpoint': { type: 'string' },
+  'await-launcher': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
 /** Throws `config_invalid` with what to write instead. */
 export function parseConfig(args: readonly string[], env: Environment): AuthorityConfig | 'help' {
-  const values = parseFlags(args);
+  const values = parseFlags(args, flags);
   if (values.help === true) return 'help';
   const home = homeOf(env);
   const svidLifetimeMs = duration('--svid-lifetime', values['svid-lifetime'] ?? '1h', minLifetimeMs);
@@ -60,34 +75,12 @@ export function parseConfig(args: readonly string[], env: Environment): Authorit
     svidLifetimeMs,
     rotateEveryMs,
     awaitLauncher: values['await-launcher'] === true,
+    bundleEndpoint: parseBundleEndpoint(values['bundle-endpoint']),
   };
   if (config.socketPath === config.adminSocketPath) {
     throw invalid('--socket and --admin-socket have to be two paths: who may ask is not who may change');
   }
   return Object.freeze(config);
-}
-
-function parseFlags(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        state: { type: 'string' },
-        socket: { type: 'string' },
-        'admin-socket': { type: 'string' },
-        'trust-domain': { type: 'string' },
-        'svid-lifetime': { type: 'string' },
-        'rotate-every': { type: 'string' },
-        'await-launcher': { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : 'the arguments are not understood';
-    throw new SpikeError('config_invalid', `${message}. See --help.`, { cause: error });
-  }
 }
 
 function duration(flag: string, text: string, minMs: number): number {
@@ -107,6 +100,16 @@ function socket(flag: string, path: string): string {
     `${flag}: the path of a socket has at most ${maxSocketPathBytes} bytes, this one has ${Buffer.byteLength(path)}; ` +
       'use a shorter directory',
   );
+}
+
+function parseBundleEndpoint(text: string | undefined): AuthorityConfig['bundleEndpoint'] {
+  if (text === undefined) return undefined;
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? '';
+  const port = Number(match?.[3]);
+  const family = match?.[1] === undefined ? 4 : 6;
+  if (isIP(host) === family && port <= 65_535) return { host, port };
+  throw invalid('--bundle-endpoint wants an IP address and a port, such as 127.0.0.1:8443 or [::1]:8443');
 }
 
 function parseTrustDomain(text: string): TrustDomain {

@@ -18,6 +18,7 @@ function entry(
     selectors: selectors.map(parseSelector),
     createdAt: '2026-01-01T00:00:00.000Z',
     origin: 'operator',
+    federatesWith: [],
     ...more,
   };
 }

@@ -73,6 +73,15 @@ export class EntryList implements Disposable {
   }
 
   /** Throws `api_not_found`. */
+  async federate(id: string, federatesWith: readonly string[]): Promise<RegistrationEntry> {
+    await this.#change((entries) => {
+      this.get(id);
+      return entries.map((entry) => (entry.id === id ? { ...entry, federatesWith } : entry));
+    });
+    return this.get(id);
+  }
+
+  /** Throws `api_not_found`. */
   async delete(id: string): Promise<RegistrationEntry> {
     const entry = this.get(id);
     await this.#change((entries) => {
@@ -120,7 +129,8 @@ export class EntryList implements Disposable {
 
 /** An entry as of now, with an id of its own; selectors that are named twice count once. */
 export function createEntry(
-  draft: Pick<RegistrationEntry, 'spiffeId' | 'selectors' | 'origin'>,
+  draft: Pick<RegistrationEntry, 'spiffeId' | 'selectors' | 'origin'> &
+    Partial<Pick<RegistrationEntry, 'federatesWith'>>,
 ): RegistrationEntry {
   return {
     id: randomBytes(8).toString('hex'),
@@ -128,6 +138,7 @@ export function createEntry(
     selectors: [...new Map(draft.selectors.map((each) => [formatSelector(each), each])).values()],
     createdAt: new Date().toISOString(),
     origin: draft.origin,
+    federatesWith: [...new Set(draft.federatesWith ?? [])],
   };
 }
 

@@ -1,5 +1,5 @@
 import { open, readlink, type FileHandle } from 'node:fs/promises';
-import { Worker } from 'node:worker_threads';
+import { startThread } from '@spike/asset';
 import { SpikeError } from '@spike/error';
 
 export interface Executable {
@@ -49,7 +49,7 @@ export class ExecutableReader {
 
 /** The caller keeps the descriptor open until this settles; a thread sees the descriptors of its process. */
 function computeDigest(fd: number): Promise<string> {
-  const worker = new Worker(new URL('./digest.ts', import.meta.url), { workerData: fd });
+  const worker = startThread(new URL('./digest.ts', import.meta.url), { workerData: fd });
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const fail = (cause: unknown): void =>
     reject(new SpikeError('host_refused', 'the digest of an executable could not be computed', { cause }));

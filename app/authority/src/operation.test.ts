@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { PidHandle } from '@spike/host';
 import { createLog } from '@spike/log';
-import { TrustDomain } from '@spike/spiffe';
+import { CertificateAuthority, TrustDomain } from '@spike/spiffe';
 import { PidBinding } from './binding.ts';
 import { EntryList } from './entry-list.ts';
+import { Federation } from './federation.ts';
 import { Operations, type Caller } from './operation.ts';
 import { Pulse } from './pulse.ts';
 import type { SavedRun } from './state.ts';
@@ -25,6 +29,11 @@ test('of two programs that are bound at once, both are on disk whichever write i
   using second = openSleeper();
   using bindings = new DisposableStack();
   const changed = new Pulse();
+  const log = createLog({ component: 'test', level: 'error', write: () => undefined });
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'spike-operation-'));
+  const own = CertificateAuthority.create({ trustDomain: TrustDomain.parse('spike.ist') }).bundle();
+  const { signal } = new AbortController();
+  await using federation = await Federation.open({ directory: directory.path, own, changed, log, signal });
   const slow = Promise.withResolvers<void>();
   let onDisk: readonly SavedRun[] = [];
   let writes = 0;
@@ -35,6 +44,8 @@ test('of two programs that are bound at once, both are on disk whichever write i
       parts: bindings.use(new PidBinding<string>()),
       runs: bindings.use(new PidBinding<string>()),
     },
+    federation,
+    bundle: () => assert.fail(),
     changed,
     launcher: undefined,
     onReady: () => undefined,
@@ -43,7 +54,7 @@ test('of two programs that are bound at once, both are on disk whichever write i
       onDisk = runs;
     },
     status: () => assert.fail(),
-    log: createLog({ component: 'test', level: 'error', write: () => undefined }),
+    log,
   });
   const run = (path: string, { caller }: { caller: Caller }): Promise<unknown> =>
     operations.handlers.run({ spiffeId: `spiffe://spike.ist${path}` }, caller);

@@ -13,6 +13,7 @@ import {
 import { SpiffeId, type TrustDomain } from '@spike/spiffe';
 import type { Bindings } from './attest.ts';
 import { createEntry, type EntryList } from './entry-list.ts';
+import type { Federation } from './federation.ts';
 import type { SavedRun } from './state.ts';
 import type { Pulse } from './pulse.ts';
 
@@ -32,6 +33,9 @@ export interface OperationOptions {
   readonly trustDomain: TrustDomain;
   readonly entries: EntryList;
   readonly bindings: Bindings;
+  readonly federation: Federation;
+  /** The bundle of this trust domain as JSON. */
+  readonly bundle: () => string;
   readonly changed: Pulse;
   /** The process that started this one; undefined when it is outside of what we can see. */
   readonly launcher: PidHandle | undefined;
@@ -52,6 +56,22 @@ export class Operations {
     'entry/list': async () => ({ entries: this.#options.entries.inForce() }),
     'entry/show': async ({ id }) => ({ entry: this.#options.entries.get(id) }),
     'entry/create': (request, caller) => this.#create(request, caller),
+    'entry/federate': (request, caller) => this.#federate(request, caller),
+    'bundle/show': async () => ({
+      trustDomain: this.#options.trustDomain.name,
+      bundle: this.#options.bundle(),
+    }),
+    'federation/list': async () => ({ relationships: this.#options.federation.list() }),
+    'federation/set': async (draft, caller) => {
+      const relationship = await this.#options.federation.set(draft);
+      this.#report('federation.set', caller, { trustDomain: draft.trustDomain });
+      return { relationship };
+    },
+    'federation/delete': async ({ trustDomain }, caller) => {
+      await this.#options.federation.delete(trustDomain);
+      this.#report('federation.deleted', caller, { trustDomain });
+      return {};
+    },
     'entry/delete': (request, caller) => this.#delete(request, caller),
     'part/register': (request, caller) => this.#registerPart(request, caller),
     'launcher/ready': async (_request, caller) => {
@@ -83,7 +103,7 @@ export class Operations {
   }
 
   async #create(
-    { spiffeId, selectors }: AdminRequest<'entry/create'>,
+    { spiffeId, selectors, federatesWith }: AdminRequest<'entry/create'>,
     caller: Caller,
   ): Promise<AdminResponse<'entry/create'>> {
     const isLauncher = this.#isLauncher(caller);
@@ -96,14 +116,34 @@ export class Operations {
     const pids = new Set(selectors.filter(({ type }) => type === 'pid').map(({ value }) => Number(value)));
     if (pids.size > 1) throw new SpikeError('data_invalid_input', 'no process has two pids');
     const [pid] = pids;
+    this.#options.federation.check(federatesWith);
     const entry = createEntry({
       spiffeId,
+      federatesWith,
       selectors: selectors.length > 0 ? selectors : [{ type: 'uid', value: String(caller.uid) }],
       origin: isLauncher ? 'launcher' : 'operator',
     });
     const result = await this.#options.entries.add(entry, pid === undefined ? undefined : openProcess(pid));
+    const isOther = !federatesWith.every((name) => result.entry.federatesWith.includes(name));
+    if (isOther) {
+      throw new SpikeError(
+        'entity_version_conflict',
+        `the entry ${result.entry.id} is the same and federates with others; change it with spike authority entry federate`,
+      );
+    }
     if (result.created) this.#report('entry.created', caller, describe(result.entry));
     return result;
+  }
+
+  async #federate(
+    { id, federatesWith }: AdminRequest<'entry/federate'>,
+    caller: Caller,
+  ): Promise<AdminResponse<'entry/federate'>> {
+    const { entries, federation } = this.#options;
+    federation.check(federatesWith);
+    const entry = await entries.federate(id, [...new Set(federatesWith)]);
+    this.#report('entry.federated', caller, describe(entry));
+    return { entry };
   }
 
   async #delete(
@@ -245,6 +285,7 @@ function describe(entry: RegistrationEntry): Fields {
     spiffeId: entry.spiffeId,
     selectors: entry.selectors.map(formatSelector),
     origin: entry.origin,
+    federatesWith: entry.federatesWith,
   };
 }
 

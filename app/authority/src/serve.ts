@@ -2,14 +2,17 @@ import { dirname } from 'node:path';
 import { ensurePrivateDirectory } from '@spike/config';
 import { PidHandle } from '@spike/host';
 import { describeError, type Log } from '@spike/log';
-import { WorkloadServer } from '@spike/spiffe';
+import { BundleServer, WorkloadServer } from '@spike/spiffe';
 import { AdminServer } from './admin.ts';
 import { Attestor } from './attest.ts';
 import { PidBinding } from './binding.ts';
 import type { AuthorityConfig } from './config.ts';
 import { EntryList } from './entry-list.ts';
+import { Federation } from './federation.ts';
 import { Issuer } from './issue.ts';
+import { JwtKeys } from './jwt-keys.ts';
 import { Operations } from './operation.ts';
+import { OwnIdentity } from './own-identity.ts';
 import { Pulse } from './pulse.ts';
 import { AuthorityState } from './state.ts';
 
@@ -37,11 +40,30 @@ export async function openAuthority(
   const entries = scope.use(
     new EntryList({ entries: state.entries, persist: (next) => state.writeEntries(next), changed }),
   );
+  const own = state.authority.bundle();
+  const jwtKeys = await JwtKeys.open(config.stateDirectory, own);
+  const federation = scope.use(
+    await Federation.open({ directory: config.stateDirectory, own, changed, log, signal }),
+  );
+  const identity = new OwnIdentity(state.authority);
+  const endpoint = config.bundleEndpoint;
+  const bundleServer =
+    endpoint === undefined
+      ? undefined
+      : scope.use(
+          await BundleServer.open({
+            ...endpoint,
+            bundle: () => jwtKeys.bundle,
+            credential: { kind: 'https_spiffe', source: identity },
+          }),
+        );
   let isReady = !config.awaitLauncher;
   const issuer = new Issuer({
     authority: state.authority,
     entries,
     attestor: new Attestor(bindings),
+    jwtKeys,
+    federation,
     changed,
     isReady: () => isReady,
     svidLifetimeMs: config.svidLifetimeMs,
@@ -52,6 +74,8 @@ export async function openAuthority(
     trustDomain: config.trustDomain,
     entries,
     bindings,
+    federation,
+    bundle: () => jwtKeys.bundle.marshal(),
     changed,
     launcher,
     onReady: () => {
@@ -69,13 +93,23 @@ export async function openAuthority(
       svidLifetimeMs: config.svidLifetimeMs,
       rotateEveryMs: config.rotateEveryMs,
       streams: issuer.streams,
+      ...(bundleServer === undefined ? {} : { bundleUrl: bundleServer.url }),
       caution,
     }),
     log,
   });
   await operations.restoreRuns(state.runs);
+  let rotating: Promise<void> = Promise.resolve();
+  const rotate = async (): Promise<void> => {
+    if (!(await jwtKeys.rotateWhenDue())) return;
+    log.info('token.key.rotated', { sequence: String(jwtKeys.bundle.sequence) });
+    changed.fire();
+  };
+  const fail = (error: unknown): void => log.error('sweep.failed', describeError(error));
   const sweep = setInterval(() => {
-    operations.sweep().catch((error: unknown) => log.error('sweep.failed', describeError(error)));
+    operations.sweep().catch(fail);
+    identity.renew();
+    rotating = rotating.then(rotate).catch(fail);
   }, sweepEveryMs).unref();
   scope.defer(() => clearInterval(sweep));
   await ensurePrivateDirectory(dirname(config.adminSocketPath));

@@ -7,13 +7,16 @@ import { SpikeError } from '@spike/error';
 import { createLog } from '@spike/log';
 import { runCeremony, type KeeperCalls, type NexusCalls } from './ceremony.ts';
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(120_000);
 const log = createLog({ component: 'test', level: 'error', write: () => undefined });
 
 class World {
   readonly shares = new Map<number, Uint8Array>();
   readonly order: string[] = [];
   renewals = 0;
+  /** What the proof showed. */
+  shown: string | undefined;
+  lease = { instance: 'i', lease: 'token' };
   expiresInMs = 10_000;
   /** Thrown by the next calls of this name. */
   readonly failures: [name: string, error: SpikeError][] = [];
@@ -46,11 +49,12 @@ class World {
   #begin(lease: string | undefined): OutputOf<NexusTable['beginBootstrap']> {
     if (lease === undefined) this.#note('begin');
     else this.renewals += 1;
-    return { instance: 'i', lease: 'token', expiresInMs: this.expiresInMs };
+    return { ...this.lease, expiresInMs: this.expiresInMs };
   }
 
-  #verify({ nonce, ciphertext }: InputOf<NexusTable['verifyBootstrap']>): { hash: string } {
+  #verify({ nonce, ciphertext, lease }: InputOf<NexusTable['verifyBootstrap']>): { hash: string } {
     this.#note('verify');
+    this.shown = lease;
     const shares = [...this.shares].slice(0, 2).map(([id, value]) => Share.take(id, Uint8Array.from(value)));
     using rootKey = Polynomial.interpolate(shares, 2).rootKey();
     const text = rootKey.secret.expose((key) => {
@@ -125,4 +129,23 @@ test('the lease is renewed for as long as the ceremony takes', async () => {
   };
   await run(world, [slow, ...others]);
   assert.ok(world.renewals >= 2);
+  assert.equal(world.shown, 'token');
+});
+
+test('a Nexus that was started again gives another lease, and that one is shown with the proof', async () => {
+  const world = new World();
+  world.expiresInMs = 15;
+  const [first, ...others] = world.keepers();
+  assert(first !== undefined);
+  const slow: KeeperCalls = {
+    contributeShare: async (input) => {
+      const answer = await first.contributeShare(input);
+      world.lease = { instance: 'j', lease: 'other' };
+      const before = world.renewals;
+      while (world.renewals < before + 2) await new Promise((resolve) => setTimeout(resolve, 2));
+      return answer;
+    },
+  };
+  assert.deepEqual(await run(world, [slow, ...others]), { instance: 'j' });
+  assert.equal(world.shown, 'other');
 });

@@ -34,13 +34,12 @@ export async function runCeremony(
   signal: AbortSignal,
 ): Promise<{ readonly instance: string }> {
   const { nexus, log } = options;
-  const lease = await untilAnswered('nexus', log, signal, () => nexus.beginBootstrap({}, { signal }));
-  log.info('bootstrap.lease', { instance: lease.instance });
-  await using _renewal = renew(nexus, lease, log);
+  const first = await untilAnswered('nexus', log, signal, () => nexus.beginBootstrap({}, { signal }));
+  log.info('bootstrap.lease', { instance: first.instance });
+  await using held = renew(nexus, first, log);
   using rootKey = RootKey.generate();
   await contribute(Polynomial.random(rootKey, options.threshold), options, signal);
-  await prove(rootKey, options, signal);
-  return { instance: lease.instance };
+  return { instance: await prove(rootKey, held, options, signal) };
 }
 
 async function contribute(
@@ -62,8 +61,16 @@ async function contribute(
   );
 }
 
-/** Nexus fetches the shares when it is asked, so an answer that does not come yet is asked for again. */
-async function prove(rootKey: RootKey, { nexus, log }: CeremonyOptions, signal: AbortSignal): Promise<void> {
+/**
+ * Nexus fetches the shares when it is asked, so an answer that does not come yet is asked for again. Answers the
+ * instance that came of it.
+ */
+async function prove(
+  rootKey: RootKey,
+  held: HeldLease,
+  { nexus, log }: CeremonyOptions,
+  signal: AbortSignal,
+): Promise<string> {
   const text = Buffer.from(randomBytes(challengeBytes).toString('hex'), 'ascii');
   const expected = createHash('sha256').update(text).digest();
   const nonce = randomBytes(nonceBytes);
@@ -71,35 +78,46 @@ async function prove(rootKey: RootKey, { nexus, log }: CeremonyOptions, signal: 
     const cipher = createCipheriv('aes-256-gcm', key, nonce);
     return Buffer.concat([cipher.update(text), cipher.final(), cipher.getAuthTag()]);
   });
-  const { hash } = await untilAnswered('nexus', log, signal, () =>
-    nexus.verifyBootstrap({ nonce, ciphertext }, { signal }),
-  );
+  const { hash, instance } = await untilAnswered('nexus', log, signal, async () => {
+    const { lease, instance: leased } = held.current;
+    const proven = await nexus.verifyBootstrap({ nonce, ciphertext, lease }, { signal });
+    return { hash: proven.hash, instance: leased };
+  });
   const answered = Buffer.from(hash, 'hex');
-  if (answered.length === expected.length && timingSafeEqual(answered, expected)) return;
+  if (answered.length === expected.length && timingSafeEqual(answered, expected)) return instance;
   throw new SpikeError(
     'shamir_reconstruction_failed',
     'Nexus has another root key than the one that was handed out',
   );
 }
 
+type Grant = Awaited<ReturnType<NexusCalls['beginBootstrap']>>;
+
+interface HeldLease extends AsyncDisposable {
+  /** As of the last renewal: a Nexus that was started again has given us another. */
+  readonly current: Grant;
+}
+
 /** Keeps the lease for as long as we need it; Nexus forgets it by itself after that. */
-function renew(
-  nexus: NexusCalls,
-  { lease, expiresInMs }: { readonly lease: string; readonly expiresInMs: number },
-  log: Log,
-): AsyncDisposable {
+function renew(nexus: NexusCalls, first: Grant, log: Log): HeldLease {
   const stop = new AbortController();
+  let current = first;
   const running = (async () => {
     while (!stop.signal.aborted) {
-      await delay(expiresInMs / 3, undefined, { signal: stop.signal }).catch(() => undefined);
+      await delay(current.expiresInMs / 3, undefined, { signal: stop.signal }).catch(() => undefined);
       if (stop.signal.aborted) return;
-      await nexus.beginBootstrap({ lease }, { signal: stop.signal }).catch((error: unknown) => {
+      try {
+        current = await nexus.beginBootstrap({ lease: current.lease }, { signal: stop.signal });
+      } catch (error) {
         // Once the instance is made there is nothing left to renew.
         if (!stop.signal.aborted) log.debug('bootstrap.renewal', { code: toSpikeError(error).code });
-      });
+      }
     }
   })();
   return {
+    get current() {
+      return current;
+    },
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await running;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keeperTable, rolePaths, type KeeperTable } from '@spike/contract';
+import { keeperTable, longestNote, rolePaths, type KeeperTable } from '@spike/contract';
 import { keeperSamples, Stage } from '@spike/server/testing';
 import { createHandlers } from './handler.ts';
 import { Slots } from './slot.ts';
@@ -68,4 +68,19 @@ test('the status tells whether it is the right share and nothing of the share', 
   assert.match(JSON.stringify(json['active']), /"digest":"[0-9a-f]{64}"/);
   assert.ok(!JSON.stringify(json).includes('0909090909'));
   assert.ok(!JSON.stringify(json).includes('9,9,9'));
+});
+
+test('a note of Nexus stays with the active share and goes with it, and Bootstrap leaves none', async () => {
+  const keeper = open();
+  await keeper.contribute('bootstrap', { shard: shard(1), note: 'from Bootstrap' });
+  assert.equal((await keeper.fetch()).json['note'], undefined);
+  const active = { shard: shard(2), ...origin, slot: 'active' };
+  await keeper.contribute('nexus', { ...active, note: 'one' });
+  assert.equal((await keeper.fetch()).json['note'], 'one');
+  const long = await keeper.contribute('nexus', { ...active, note: 'x'.repeat(longestNote + 1) });
+  assert.equal(long.status, 400);
+  await keeper.contribute('nexus', { shard: shard(3), ...origin, slot: 'pending', note: 'two' });
+  assert.equal((await keeper.fetch()).json['note'], 'one', 'the active share keeps its own');
+  await keeper.contribute('nexus', { ...active, note: 'x'.repeat(longestNote) });
+  assert.equal((await keeper.fetch()).json['note'], 'x'.repeat(longestNote));
 });

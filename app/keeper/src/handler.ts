@@ -11,9 +11,9 @@ interface ContributedOrigin {
 
 export function createHandlers(slots: Slots): Handlers<KeeperTable> {
   return {
-    contributeShare: async (grant, { shard, slot, ...origin }) => {
+    contributeShare: async (grant, { shard, slot, note, ...origin }) => {
       if (grant.permission.role === 'bootstrap') slots.contributeByBootstrap(shard);
-      else slots.contributeByNexus(shard, toOrigin(origin), slot ?? 'pending');
+      else slots.contributeByNexus(shard, toOrigin(origin), slot ?? 'pending', note);
       return {};
     },
     fetchShare: async () => {
@@ -25,7 +25,11 @@ export function createHandlers(slots: Slots): Handlers<KeeperTable> {
         );
       }
       const both = slots.active !== undefined && slots.pending !== undefined;
-      return { ...describe(held), ...(both ? { pending: describe(slots.pending) } : {}) };
+      return {
+        ...describe(held),
+        ...(held.note === undefined ? {} : { note: held.note }),
+        ...(both ? { pending: describe(slots.pending) } : {}),
+      };
     },
     keeperStatus: async () => slots.status(),
   };

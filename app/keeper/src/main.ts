@@ -2,7 +2,15 @@ import { once } from 'node:events';
 import { keeperTable, rolePaths } from '@spike/contract';
 import type { Log } from '@spike/log';
 import { runPart } from '@spike/lifecycle';
-import { listen, noPolicies, openGate, RoleBook, type AuditDraft, type AuditPort } from '@spike/server';
+import {
+  listen,
+  noPolicies,
+  openGate,
+  RoleBook,
+  svidSessions,
+  type AuditDraft,
+  type AuditPort,
+} from '@spike/server';
 import { authorizeBelow, authorizeEither, pickBelow, X509Source } from '@spike/spiffe';
 import { writeSync } from 'node:fs';
 import { parseConfig } from './config.ts';
@@ -31,11 +39,12 @@ await runPart('keeper', async (part) => {
     await listen(
       {
         component: 'keeper',
-        instance: () => slots.status().active.instance ?? '',
+        instance: () => slots.active?.origin?.instance ?? '',
         table: keeperTable,
         handlers: createHandlers(slots),
         roles: new RoleBook({ nexus, bootstrap, keeper: [], pilot: [], lite: [] }),
         policies: noPolicies,
+        sessions: svidSessions,
         gate: openGate,
         audit: standardErrorAudit(log),
         log,
@@ -47,6 +56,8 @@ await runPart('keeper', async (part) => {
         groups: config.classical ? ['X25519MLKEM768', 'X25519'] : ['X25519MLKEM768'],
         host: config.listen.host,
         port: config.listen.port,
+        // A Keeper is asked by one Nexus, and now and then by a Bootstrap.
+        limits: { maxConnections: 256, maxPerPeer: 64 },
       },
       signal,
     ),
@@ -68,5 +79,5 @@ function standardErrorAudit(log: Log): AuditPort {
       return Promise.reject(error instanceof Error ? error : new Error('standard error is closed'));
     }
   };
-  return { append: write, appendUnready: write };
+  return { append: write, appendIfCommitted: () => Promise.resolve(), appendUnready: write };
 }

@@ -61,3 +61,18 @@ test('the status tells of each slot what it belongs to and never the share', () 
   assert.match(active.digest ?? '', /^[0-9a-f]{64}$/);
   assert.doesNotMatch(JSON.stringify(slots.status()), /0707|7,7/);
 });
+
+test('what cannot be a share of its origin is refused, so that the status can always be told', () => {
+  const slots = new Slots();
+  const flawed: [number, ReturnType<typeof origin>][] = [
+    [255, origin('a')],
+    [1, origin('a', 1, 256)],
+    [1, origin('a', 1, 0)],
+    [1, origin('a', -1)],
+    [1, origin('\ud800')],
+  ];
+  for (const slot of ['active', 'pending'] as const)
+    for (const [fill, of] of flawed)
+      assert.throws(() => slots.contributeByNexus(bytes(fill), of, slot), { code: 'api_bad_request' });
+  assert.deepEqual(slots.status(), { active: { held: false }, pending: { held: false } });
+});

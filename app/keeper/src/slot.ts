@@ -12,6 +12,8 @@ export interface Origin {
 export interface Held {
   readonly value: Secret;
   readonly origin: Origin | undefined;
+  /** What Nexus wants back with an active share. Nothing here looks into it. */
+  readonly note?: string | undefined;
 }
 
 export interface SlotStatus {
@@ -54,8 +56,13 @@ export class Slots {
   }
 
   /** Takes over (and wipes) the bytes. Throws `api_bad_request` for another instance or an older generation than the active one. */
-  contributeByNexus(value: Uint8Array, origin: Origin | undefined, slot: 'active' | 'pending'): void {
-    const refusal = this.#refusal(origin, slot);
+  contributeByNexus(
+    value: Uint8Array,
+    origin: Origin | undefined,
+    slot: 'active' | 'pending',
+    note?: string,
+  ): void {
+    const refusal = this.#refusal(origin, slot) ?? flawOf(origin, value);
     if (refusal !== undefined) {
       value.fill(0);
       throw new SpikeError('api_bad_request', refusal);
@@ -65,7 +72,7 @@ export class Slots {
       return;
     }
     this.#active?.value.dispose();
-    this.#active = { value: Secret.take(value), origin };
+    this.#active = { value: Secret.take(value), origin, note };
     this.#setPending(undefined);
   }
 
@@ -99,11 +106,27 @@ export class Slots {
   }
 }
 
+/** What keeps these bytes from being share `id`: of whatever is held with an origin a digest can be told. */
+function flawOf(origin: Origin | undefined, value: Uint8Array): string | undefined {
+  if (origin === undefined) return undefined;
+  try {
+    digestOf(origin, value);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SpikeError) return error.message;
+    return 'instance and generation are not such as Nexus gives';
+  }
+}
+
 function statusOf(held: Held | undefined): SlotStatus {
   if (held === undefined) return { held: false };
   const { origin } = held;
   if (origin === undefined) return { held: true };
-  using share = held.value.expose((bytes) => Share.take(origin.id, Uint8Array.from(bytes)));
-  const digest = Buffer.from(digestShare(origin.instance, origin.generation, share)).toString('hex');
-  return { held: true, ...origin, digest };
+  return { held: true, ...origin, digest: held.value.expose((bytes) => digestOf(origin, bytes)) };
+}
+
+/** Throws SpikeError for what is no share, and RangeError or TypeError for what no digest is made of. */
+function digestOf({ instance, generation, id }: Origin, value: Uint8Array): string {
+  using share = Share.take(id, Uint8Array.from(value));
+  return Buffer.from(digestShare(instance, generation, share)).toString('hex');
 }

@@ -30,7 +30,7 @@ async function open(source: string, options: Partial<PartOptions> = {}) {
   };
   const all: PartOptions = {
     app: 'keeper',
-    file,
+    program: (_app, args) => ({ file: process.execPath, args: [...process.execArgv, file, ...args] }),
     name: 'keeper 1',
     args: () => [String(told.spawned.length)],
     env: () => ({ ...process.env, DIRECTORY: directory }),
@@ -58,6 +58,24 @@ process.stdout.write('noise\\n' + JSON.stringify({ event: 'ready', port: 7, life
 process.stdin.resume().on('end', () => process.exit(0));
 process.on('SIGTERM', () => process.exit(0));
 `;
+
+test('a part that ends while everything is about to stop is neither started again nor told of', async () => {
+  const ending = new AbortController();
+  await using rig = await open(serving, { ending: ending.signal });
+  const { told, options } = rig;
+  // Another one that ends after it and comes back tells how long the first had the time to.
+  await using clock = await open(serving);
+  await using part = new Part(options);
+  await using other = new Part(clock.options);
+  await until('both serve', () => part.ready !== undefined && other.ready !== undefined);
+  ending.abort();
+  assert.ok(part.pid !== undefined && other.pid !== undefined);
+  process.kill(part.pid, 'SIGTERM');
+  await until('it has ended', () => told.gone.length === 1);
+  process.kill(other.pid, 'SIGTERM');
+  await until('the other one is back', () => clock.told.spawned.length === 2);
+  assert.deepEqual([told.spawned.length, told.exits], [1, []]);
+});
 
 test('a part that is killed is started again with new arguments, and both lives are told', async () => {
   await using rig = await open(serving);

@@ -1,11 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { ChildEnvironment, programOf, startChild } from '@spike/host';
 import { createInterface } from 'node:readline';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SpikeError } from '@spike/error';
 
-const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+type Child = ReturnType<typeof spawnApp>;
 
 /** What a part says of itself in one JSON line on its standard output when it serves. */
 export type Announcement = Readonly<Record<string, string | number>>;
@@ -13,8 +11,8 @@ export type Announcement = Readonly<Record<string, string | number>>;
 export interface PartOptions {
   /** Name of the folder below `app/`, which its command line shows. */
   readonly app: 'authority' | 'keeper' | 'nexus' | 'bootstrap';
-  /** For tests: the program to run instead. */
-  readonly file?: string;
+  /** For tests: what to run instead. */
+  readonly program?: typeof programOf;
   /** Name in messages, such as `keeper 2`. */
   readonly name: string;
   /** Asked anew at each start, so that a part that comes back gets the port that it had. */
@@ -28,6 +26,8 @@ export interface PartOptions {
   /** Gets each line of the part's log. */
   readonly onLog: (line: string) => void;
   readonly onExit: (how: string) => void;
+  /** Everything is about to stop: a part that ends from then on is not started again, nor told of. */
+  readonly ending?: AbortSignal;
 }
 
 const firstBackoffMs = 200;
@@ -43,7 +43,7 @@ export class Part implements AsyncDisposable {
   readonly #options: PartOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  #child: ChildProcess | undefined;
+  #child: Child | undefined;
   #ready: Announcement | undefined;
   /** When the newest process began to serve; kept after its end. */
   #readySince: number | undefined;
@@ -71,15 +71,18 @@ export class Part implements AsyncDisposable {
   }
 
   async #superviseForever(): Promise<void> {
+    const { ending } = this.#options;
+    // Ctrl-C in a terminal ends all parts at once, while they are told to stop one after the other.
+    const over = ending === undefined ? this.#stop.signal : AbortSignal.any([this.#stop.signal, ending]);
     let backoffMs = firstBackoffMs;
-    while (!this.#stop.signal.aborted) {
+    while (!over.aborted) {
       this.#readySince = undefined;
       const how = await this.#liveOnce();
       if (this.#readySince !== undefined && performance.now() - this.#readySince > steadyMs)
         backoffMs = firstBackoffMs;
-      await delay(backoffMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      await delay(backoffMs, undefined, { signal: over }).catch(() => undefined);
       // Told to stop, the whole group ends at once: that is no accident to report.
-      if (this.#stop.signal.aborted) return;
+      if (over.aborted) return;
       this.#options.onExit(how);
       backoffMs = Math.min(backoffMs * 2, lastBackoffMs);
     }
@@ -118,7 +121,7 @@ export class Part implements AsyncDisposable {
 
 /** Runs a part that ends by itself. Returns its exit code; throws when it is still there at the deadline. */
 export async function runOnce(
-  options: Pick<PartOptions, 'app' | 'file' | 'args' | 'env' | 'onSpawn' | 'onGone' | 'onLog'>,
+  options: Pick<PartOptions, 'app' | 'program' | 'args' | 'env' | 'onSpawn' | 'onGone' | 'onLog'>,
   signal: AbortSignal,
 ): Promise<number> {
   const child = spawnApp(options);
@@ -139,17 +142,16 @@ export async function runOnce(
   return child.exitCode ?? 1;
 }
 
-function spawnApp(options: Pick<PartOptions, 'app' | 'file' | 'args' | 'env'>): ChildProcess {
-  const file = options.file ?? join(root, 'app', options.app, 'src', 'main.ts');
-  return spawn(process.execPath, [...process.execArgv, file, ...options.args()], {
+function spawnApp(options: Pick<PartOptions, 'app' | 'program' | 'args' | 'env'>) {
+  const { file, args } = (options.program ?? programOf)(options.app, options.args());
+  return startChild(file, args, {
     // Our end of its standard input closes when we die, which is how it knows.
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...options.env(), SPIKE_SUPERVISED: '1' },
-    detached: false,
+    environment: ChildEnvironment.ofPart({ ...options.env(), SPIKE_SUPERVISED: '1' }),
   });
 }
 
-function whenEnded(child: ChildProcess): Promise<string> {
+function whenEnded(child: Child): Promise<string> {
   return new Promise((resolve) => {
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, signal) =>
@@ -159,7 +161,7 @@ function whenEnded(child: ChildProcess): Promise<string> {
 }
 
 function readLines(
-  child: ChildProcess,
+  child: Child,
   onLog: (line: string) => void,
   onReady: (announcement: Announcement) => void,
 ): Disposable {

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { homeOf, parseDuration, type Environment, type Home } from '@spike/config';
+import { homeOf, parseDuration, parseFlags, type Environment, type Home } from '@spike/config';
 import { SpikeError } from '@spike/error';
 import { TrustDomain } from '@spike/spiffe';
 
@@ -34,16 +33,30 @@ Everything it writes lies in SPIKE_HOME (~/.spike unless set).
   --keeper-probe DURATION   how often Nexus asks after its Keepers (default 5s)
   --no-recovery-file        keep no recovery shares on this machine; after a full stop, people restore with
                             \`spike operator restore\`
-  --accept-rollback ID      serve a store that is older than its anchor; ID is the instance id that the refusal names
+  --accept-rollback ID      serve a store that is older than its anchor; its refusal names the ID
   --verbose                 print the log lines of all parts
   --help                    print this
 `;
 
 const defaultPort = 8553;
 
+const flags = {
+  port: { type: 'string' },
+  keepers: { type: 'string' },
+  threshold: { type: 'string' },
+  'trust-domain': { type: 'string' },
+  'svid-lifetime': { type: 'string' },
+  'rotate-every': { type: 'string' },
+  'keeper-probe': { type: 'string' },
+  'no-recovery-file': { type: 'boolean' },
+  'accept-rollback': { type: 'string' },
+  verbose: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
 /** Reads the arguments of the launcher. Throws `config_invalid` with what to write instead. */
 export function parseConfig(args: readonly string[], env: Environment): LauncherConfig | 'help' {
-  const { values } = parse(args);
+  const values = parseFlags(args, flags);
   if (values.help === true) return 'help';
   const keeperCount = number('--keepers', values.keepers ?? '3', 1, 16);
   const threshold = number(
@@ -66,32 +79,6 @@ export function parseConfig(args: readonly string[], env: Environment): Launcher
     keeperProbe: duration('--keeper-probe', values['keeper-probe']),
     acceptRollback: values['accept-rollback'],
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        port: { type: 'string' },
-        keepers: { type: 'string' },
-        threshold: { type: 'string' },
-        'trust-domain': { type: 'string' },
-        'svid-lifetime': { type: 'string' },
-        'rotate-every': { type: 'string' },
-        'keeper-probe': { type: 'string' },
-        'no-recovery-file': { type: 'boolean' },
-        'accept-rollback': { type: 'string' },
-        verbose: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : 'the arguments are not understood';
-    throw new SpikeError('config_invalid', `${message}. See --help.`, { cause: error });
-  }
 }
 
 function number(flag: string, text: string, min: number, max: number): number {

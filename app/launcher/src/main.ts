@@ -22,7 +22,8 @@ async function main(): Promise<number> {
     report = new Report(config.verbose);
     followWrapper(stop);
     await using system = await LocalSystem.start(config, report, stop.signal);
-    report.banner(config.home, system.context, await system.serves(stop.signal));
+    const serves = await system.serves(stop.signal);
+    report.banner(config.home, system.context, { serves, wantsInit: await system.wantsInit() });
     const watching = system.watch(stop.signal);
     stop.signal.addEventListener('abort', () => report.stopping(), { once: true });
     if (!stop.signal.aborted) await once(stop.signal, 'abort');

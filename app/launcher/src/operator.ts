@@ -1,4 +1,5 @@
 import { nexusTable, type NexusTable } from '@spike/contract';
+import { SpikeError, toSpikeError } from '@spike/error';
 import type { RecoveryShare } from '@spike/recovery';
 import { authorizeRole, openClient, type Client } from '@spike/sdk';
 import { X509Source, type TrustDomain } from '@spike/spiffe';
@@ -24,17 +25,28 @@ export async function exportShares(
   });
 }
 
-/** O2: shares, one after the other, until Nexus has its root key. */
+/**
+ * O2: shares, one after the other, until Nexus has its root key. One that Nexus does not know is passed over, since the
+ * others may be enough. Throws `shamir_reconstruction_failed` and `shamir_not_enough_shards` when they are not.
+ */
 export async function feedShares(
   place: OperatorPlace,
   shares: readonly RecoveryShare[],
   signal: AbortSignal,
 ): Promise<void> {
   await withClient(place, signal, async (client) => {
+    let refused: SpikeError | undefined;
     for (const { id, value } of shares) {
-      const { restored } = await client.restore({ id, shard: Uint8Array.from(value) }, { signal });
-      if (restored) return;
+      try {
+        const { restored } = await client.restore({ id, shard: Uint8Array.from(value) }, { signal });
+        if (restored) return;
+      } catch (error) {
+        refused = toSpikeError(error);
+        if (refused.code !== 'shamir_reconstruction_failed') throw error;
+      }
     }
+    if (refused !== undefined) throw refused;
+    throw new SpikeError('shamir_not_enough_shards', 'there are fewer of them here than Nexus needs');
   });
 }
 

@@ -1,6 +1,13 @@
 import { styleText } from 'node:util';
 import type { Context, Home } from '@spike/config';
 
+/** What the banner depends on. */
+export interface SystemState {
+  readonly serves: boolean;
+  /** There is no administrator yet. */
+  readonly wantsInit: boolean;
+}
+
 /** What the person at the terminal sees: progress and warnings on standard error, the banner on standard output. */
 export class Report {
   readonly #verbose: boolean;
@@ -34,22 +41,25 @@ export class Report {
       if (this.#verbose || !line.startsWith('{"audit":')) process.stderr.write(`${line}\n`);
       return;
     }
+    // What is behind an alert has a line of its own, or was done by a person; `spike alert list` shows them all.
+    if (parsed.event === 'alert') return;
     if (parsed.level !== 'error' && (parsed.level !== 'warn' || this.#stopping)) return;
     this.warn(`${part}: ${parsed.event}${parsed.message === undefined ? '' : `: ${parsed.message}`}`);
   }
 
-  banner(home: Home, context: Context, serves: boolean): void {
-    process.stdout.write(bannerOf(home, context, serves));
+  banner(home: Home, context: Context, state: SystemState): void {
+    process.stdout.write(bannerOf(home, context, state));
   }
 }
 
-function bannerOf(home: Home, context: Context, serves: boolean): string {
+function bannerOf(home: Home, context: Context, { serves, wantsInit }: SystemState): string {
   const command = (text: string): string => `  ${styleText('bold', text, { stream: process.stdout })}\n`;
   return (
     (serves ? '\nSPIKE is up: ' : '\nSPIKE runs, and Nexus does not serve: the warning above says why. ') +
     `Nexus at ${context.nexusUrl}, ${context.keeperUrls.length} Keepers, ` +
     `trust domain ${context.trustDomain}, data in ${home.root}\n\n` +
     'Try next, in another terminal:\n' +
+    (wantsInit ? command('npx spike init') : '') +
     (serves
       ? command('npx spike secret put tenants/acme/db user=app pass=-') +
         command('npx spike secret get tenants/acme/db')

@@ -1,3 +1,5 @@
+import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ensurePrivateDirectory, writeContext, type Context } from '@spike/config';
 import { SpikeError, toSpikeError } from '@spike/error';
@@ -30,17 +32,23 @@ export class LocalSystem implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   #keepers: readonly Part[] = [];
   #nexus: Part | undefined;
-  #told: string | undefined;
+  readonly #told = new Set<string>();
 
-  private constructor(config: LauncherConfig, report: Report) {
+  readonly #ending: AbortSignal;
+
+  private constructor(config: LauncherConfig, report: Report, ending: AbortSignal) {
     this.#config = config;
     this.#report = report;
+    this.#ending = ending;
     this.#authority = new AuthorityClient({ socketPath: config.home.adminSocket });
   }
 
-  /** Starts everything and returns when secrets can be stored, or when a person has to do something first. */
+  /**
+   * Starts everything and returns when secrets can be stored, or when a person has to do something first. What ends after
+   * the signal is not started again.
+   */
   static async start(config: LauncherConfig, report: Report, signal: AbortSignal): Promise<LocalSystem> {
-    const system = new LocalSystem(config, report);
+    const system = new LocalSystem(config, report, signal);
     try {
       await system.#start(AbortSignal.any([signal, AbortSignal.timeout(startMs)]));
       return system;
@@ -58,7 +66,7 @@ export class LocalSystem implements AsyncDisposable {
       const health = signal.aborted ? undefined : await this.#health(signal);
       if (health?.state !== 'locked') {
         lockedSince = undefined;
-        if (health !== undefined) this.#told = undefined;
+        if (health !== undefined) this.#told.clear();
         continue;
       }
       lockedSince ??= performance.now();
@@ -73,6 +81,14 @@ export class LocalSystem implements AsyncDisposable {
     return (await this.#health(signal))?.ready === true;
   }
 
+  /** Whether the first administrator is still to be made: Nexus shows the code for it as long as that is so. */
+  async wantsInit(): Promise<boolean> {
+    return await access(this.#initCodeFile).then(
+      () => true,
+      () => false,
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack[Symbol.asyncDispose]();
   }
@@ -82,10 +98,7 @@ export class LocalSystem implements AsyncDisposable {
     await ensurePrivateDirectory(home.root);
     const lock = openFileLock(home.launcherLock);
     if (lock === undefined) {
-      throw new SpikeError(
-        'limit_exceeded',
-        `another system runs in ${home.root}; stop it, or set SPIKE_HOME`,
-      );
+      throw new SpikeError('host_refused', `another system runs in ${home.root}; stop it, or set SPIKE_HOME`);
     }
     this.#stack.use(lock);
     for (const path of [home.agentDirectory, home.adminDirectory, home.nexus])
@@ -236,24 +249,36 @@ export class LocalSystem implements AsyncDisposable {
   /** Feeds the recovery shares of this machine to a Nexus that can't get its key from the Keepers. */
   async #restore(signal: AbortSignal): Promise<void> {
     const { recoveryFile, home } = this.#config;
-    const shares = recoveryFile ? await readShareFiles(home.recovery) : [];
+    const noticed = (error: SpikeError): void => this.#tell(error.message);
+    const shares = recoveryFile ? await readShareFiles(home.recovery, noticed) : [];
     if (shares.length === 0) {
-      this.#tell(
-        'Nexus has no root key and there are no recovery shares here. Restore it with `spike operator restore`, once for ' +
-          'each share (it needs the restore identity: `spike authority entry create --spiffe-id ' +
-          `${this.#id('/spike/pilot/role/restore')}\`). Where nobody ever got shares, begin anew with another SPIKE_HOME.`,
-      );
+      this.#tell(`Nexus has no root key and there are no recovery shares here. ${this.#restoreByHand()}`);
       return;
     }
     this.#report.progress('giving Nexus its root key from the recovery shares');
-    await this.#withRole('restore', (id) => feedShares(this.#operator(id), shares, signal));
+    try {
+      await this.#withRole('restore', (id) => feedShares(this.#operator(id), shares, signal));
+    } catch (error) {
+      const { code, message } = toSpikeError(error);
+      if (code !== 'shamir_reconstruction_failed' && code !== 'shamir_not_enough_shards') throw error;
+      this.#tell(`The recovery shares of ${home.recovery} do not help: ${message}. ${this.#restoreByHand()}`);
+      return;
+    }
     await this.#waitHealth(({ ready, state }) => ready || state !== 'locked', signal);
+  }
+
+  #restoreByHand(): string {
+    return (
+      'Restore it with `spike operator restore`, once for each share (it needs the restore identity: ' +
+      `\`spike authority entry create --spiffe-id ${this.#id('/spike/pilot/role/restore')}\`). ` +
+      'Where nobody ever got shares, begin anew with another SPIKE_HOME.'
+    );
   }
 
   /** A warning that holds until Nexus has its key is given once. */
   #tell(message: string): void {
-    if (message !== this.#told) this.#report.warn(message);
-    this.#told = message;
+    if (!this.#told.has(message)) this.#report.warn(message);
+    this.#told.add(message);
   }
 
   /** An identity of a Pilot role for this process alone, and only for as long as it is needed. */
@@ -295,6 +320,7 @@ export class LocalSystem implements AsyncDisposable {
       onLog: (line) => this.#report.logLine(name, line),
       onGone: (pid) => void this.#registered.delete(pid),
       onExit: (how) => this.#report.warn(`${name} ${how}; starting it again`),
+      ending: this.#ending,
     });
     return this.#stack.use(part);
   }
@@ -354,7 +380,13 @@ export class LocalSystem implements AsyncDisposable {
       healthUrl: `http://127.0.0.1:${this.#ports.get('nexus healthPort') ?? 0}`,
       keeperUrls: this.#keeperUrls(),
       recoveryFile,
+      initCodeFile: this.#initCodeFile,
     };
+  }
+
+  get #initCodeFile(): string {
+    const { home, env } = this.#config;
+    return resolve(env['SPIKE_NEXUS_INIT_CODE_FILE'] || home.initCodeFile);
   }
 
   #nexusUrl(): string {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { toSpikeError } from '@spike/error';
 import type { Log } from '@spike/log';
-import type { Verification } from './serving.ts';
+import type { Verification } from './verification.ts';
 
 export interface BackgroundCheckOptions {
   /** Checks everything, and waits for `pace` between two pieces of work. */

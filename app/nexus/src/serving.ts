@@ -1,71 +1,194 @@
 import type { AuditFile } from '@spike/audit';
+import { SpikeError } from '@spike/error';
 import type { Log } from '@spike/log';
-import { tables, type Store, type Table } from '@spike/store';
+import type { Store } from '@spike/store';
+import { AccessLayer, type LayerSettings } from './admin/layer.ts';
+import type { AlertPort } from './alert/port.ts';
+import { noteRollback, tellOfAnchors } from './anchor-warning.ts';
+import type { Checkpointer } from './audit/checkpointer.ts';
+import { openCheckpointer, type LogKeeping } from './audit/opening.ts';
+import { AuditKeyRotation } from './audit/rotation.ts';
+import { Retention } from './audit/retention.ts';
+import { toRest, type FileAudit } from './audit-port.ts';
 import { BackgroundCheck } from './background-check.ts';
+import { finders } from './backup/place.ts';
+import { BackupService } from './backup/service.ts';
+import type { SealedPart } from './book/sealed-book.ts';
+import { Emergency, type EmergencySettings } from './emergency.ts';
+import { Denials } from './denial/denials.ts';
+import type { DenialSettings } from './denial/port.ts';
+import { openStoredTime } from './denial/time.ts';
+import type { HistoryPort } from './history/port.ts';
+import type { LossBook } from './identity/record.ts';
+import type { ResetPlace } from './reset/place.ts';
+import type { ResetPorts } from './reset/port.ts';
+import { ResetService } from './reset/reset.ts';
+import { AuditService } from './service/audit.ts';
+import { CipherService } from './service/cipher.ts';
+import { KeyedLock } from './service/keyed-lock.ts';
 import { PolicyService } from './service/policy.ts';
+import type { PolicyLimits } from './service/policy-room.ts';
 import { SecretService } from './service/secret.ts';
+import { SharedCheck } from './service/shared-check.ts';
 import type { Anchor } from './vault/anchor.ts';
 import type { AnchorFile } from './vault/anchor-file.ts';
+import { readNotes, writeNote, type NotedAnchor } from './vault/anchor-note.ts';
 import type { OpenInstance } from './vault/instance.ts';
 import { openLedger, type GroupLedger } from './vault/ledger.ts';
-import { toRest, type FileAudit } from './audit-port.ts';
+import { verifyEverything, type Verification } from './verification.ts';
 
 export interface ServingOptions {
   readonly store: Store;
   readonly audit: AuditFile;
   readonly fileAudit: FileAudit;
+  readonly logKeeping: LogKeeping;
+  /** What the audit is to hold of the time before. */
+  readonly losses: LossBook;
   /** Undefined for a store that does not outlive this process. */
   readonly anchorFile: AnchorFile | undefined;
+  /** What the Keepers gave back with their shares, verified or not. */
+  readonly notes: readonly NotedAnchor[];
   readonly acceptRollback: string | undefined;
+  /** Bound of the cache of sealed rows. */
+  readonly cacheBytes?: number;
+  readonly maxPolicies: PolicyLimits;
   readonly maxSecretVersions: number;
+  readonly maxValueBytes: number;
+  readonly maxSecretBytes: number;
+  readonly maxCiphertextBytes: number;
+  readonly alerts: AlertPort;
+  readonly history: HistoryPort;
+  /** They keep things in the store as long as it is unlocked. */
+  readonly sealed: readonly SealedPart[];
+  /** Undefined where a superuser's SVID is enough. */
+  readonly access?: LayerSettings | undefined;
+  /** Of this program, for backups. */
+  readonly release: string;
+  /** Of a factory reset; without a place where the store does not outlive this process. */
+  readonly reset: { readonly place: ResetPlace | undefined; readonly ports: ResetPorts };
+  readonly emergency: EmergencySettings;
+  readonly denial: DenialSettings;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
-
-export interface Verification {
-  readonly ok: boolean;
-  readonly checked: number;
-  readonly problems: string[];
-}
-
-/** What the ceremony leaves: nobody can have written an anchor of it before. */
-const newStoreRevision = 1;
-const pageRows = 200;
-const mostProblems = 100;
-const sealedTables: readonly Table[] = tables.filter((table) => table !== 'state');
 
 /** Everything that serves on an unlocked instance; disposing of it waits for the writes that were taken and wipes the keys. */
 export class Serving implements AsyncDisposable {
   readonly instance: OpenInstance;
   readonly policies: PolicyService;
   readonly secrets: SecretService;
+  readonly cipher: CipherService;
+  /** Undefined where a superuser's SVID is enough. */
+  readonly access: AccessLayer | undefined;
+  readonly backups: BackupService;
+  readonly audit: AuditService;
+  readonly checkpointer: Checkpointer;
+  readonly rotation: AuditKeyRotation;
+  readonly reset: ResetService;
+  readonly emergency: Emergency;
+  readonly denials: Denials;
   /** What a person has to know: anchors that do not verify, an audit that is not the one that was written. */
   readonly warnings: readonly string[];
   readonly #ledger: GroupLedger;
+  readonly #resources: AsyncDisposableStack;
   readonly #options: ServingOptions;
+  readonly #retention: Retention;
+  readonly #stop = new AbortController();
+  /** Of what reads everything. */
+  readonly #turns = new KeyedLock();
+  readonly #full: SharedCheck<Verification>;
   #check: BackgroundCheck | undefined;
+  #tidying: NodeJS.Timeout | undefined;
 
   private constructor(
     options: ServingOptions,
     instance: OpenInstance,
+    resources: AsyncDisposableStack,
     ledger: GroupLedger,
     policies: PolicyService,
-    secrets: SecretService,
-    warnings: readonly string[],
+    access: AccessLayer | undefined,
+    backups: BackupService,
+    emergency: Emergency,
+    denials: Denials,
+    checkpointer: Checkpointer,
+    warnings: string[],
   ) {
     this.#options = options;
     this.instance = instance;
     this.#ledger = ledger;
     this.policies = policies;
-    this.secrets = secrets;
+    this.secrets = new SecretService({
+      vault: instance.vault,
+      ledger,
+      engine: policies.engine,
+      maxVersions: options.maxSecretVersions,
+      maxValueBytes: options.maxValueBytes,
+      maxSecretBytes: options.maxSecretBytes,
+    });
+    this.access = access;
+    this.backups = backups;
+    this.emergency = emergency;
+    this.denials = denials;
+    this.cipher = new CipherService({
+      keys: instance.cipher,
+      maxCiphertextBytes: options.maxCiphertextBytes,
+    });
+    this.reset = new ResetService({
+      instance: instance.instance,
+      keys: instance.reset,
+      ledger,
+      ...options.reset,
+    });
     this.warnings = warnings;
+    this.checkpointer = checkpointer;
+    this.rotation = new AuditKeyRotation({ store: options.store, ledger, instance, checkpointer });
+    const { audit, fileAudit, logKeeping, log } = options;
+    this.audit = new AuditService({
+      file: audit,
+      checkpointer,
+      ledger,
+      vault: instance.vault,
+      warnings: () => warnings,
+      alerts: options.alerts,
+      turns: this.#turns,
+    });
+    this.#full = new SharedCheck(this.#turns, (signal, pace) => this.#verify(signal, pace));
+    this.#retention = new Retention({
+      audit,
+      keepMs: logKeeping.keepMs,
+      keepBytes: logKeeping.keepBytes,
+      neededFrom: () => ledger.state.outboxFrom,
+      sign: async () => checkpointer.sign(),
+      note: (action, fields) => toRest(fileAudit.note(action, fields)),
+      onRefused: (from) => {
+        const message = `old lines of the audit, from ${from} on, are not those that were written`;
+        warnings.push(message);
+        options.alerts.raise({ kind: 'audit_chain_broken', message });
+      },
+      log,
+    });
+    resources.defer(() => this.#retention.settled);
+    // Last: until nothing can fail any more they are the opener's.
+    this.#resources = resources.move();
   }
 
-  /** Throws `store_integrity` and `store_missing` as `openLedger` does. */
+  /**
+   * Owns the instance from the call on, also when it fails. Throws `store_integrity` and `store_missing` as `openLedger` does.
+   */
   static async open(instance: OpenInstance, options: ServingOptions): Promise<Serving> {
     const { store, anchorFile, log, signal, fileAudit } = options;
-    const anchors: Anchor[] = anchorFile?.found.kind === 'found' ? [anchorFile.found.anchor] : [];
-    let policies: PolicyService | undefined;
+    const noted = readNotes(instance.anchors, options.notes);
+    const anchors: Anchor[] = [
+      ...(anchorFile?.found.kind === 'found' ? [anchorFile.found.anchor] : []),
+      ...(noted.anchor === undefined ? [] : [noted.anchor]),
+    ];
+    // In this order, from its end: what fails half-way, here or at the end, leaves nothing running and no key.
+    await using stack = new AsyncDisposableStack();
+    stack.use(instance);
+    // The last anchor is signed with a key that goes with the instance.
+    stack.defer(async () => await anchorFile?.flush());
+    // Sessions ask about break-glasses, which lie in the books of sessions.
+    const late: { policies?: PolicyService; emergency?: Emergency } = {};
     const ledger = await openLedger({
       store,
       instance,
@@ -75,30 +198,97 @@ export class Serving implements AsyncDisposable {
       late: (draft) => {
         fileAudit.appendCommitted(draft).catch(() => undefined);
         // What can't be read now is read before the next look at policies.
-        policies?.settle().catch(() => undefined);
+        late.policies?.settle().catch(() => undefined);
       },
+      ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
       ...(options.acceptRollback === undefined ? {} : { accepted: options.acceptRollback }),
     });
-    try {
-      const warnings = await reconcileAudit(instance, ledger, anchors, options);
-      if (anchorFile?.found.kind === 'absent' && ledger.revision > newStoreRevision)
-        warnings.push('there is no anchor file, so an older store would not be noticed; it is written anew');
-      if (anchorFile?.found.kind === 'damaged')
-        warnings.push('the anchor file cannot be read; it is written anew');
-      if (ledger.invalidAnchors > 0) warnings.push('the anchor file does not verify; it is written anew');
-      for (const warning of warnings) log.error('nexus.warning', { message: warning });
-      policies = await PolicyService.load({ vault: instance.vault, ledger }, signal);
-      const secrets = new SecretService({
-        vault: instance.vault,
+    stack.use(ledger);
+    const { checkpointer, warnings } = await openCheckpointer(instance, ledger, anchors, options);
+    stack.use(checkpointer);
+    warnings.push(...tellOfAnchors(ledger, noted, options));
+    // Before anything is committed here: a store that has one and no anchor could be put back unnoticed.
+    if (anchorFile?.found.kind !== 'found') await anchorFile?.flush();
+    noteRollback(instance, ledger, anchors, options);
+    for (const warning of warnings) log.error('nexus.warning', { message: warning });
+    const { alerts } = options;
+    const policies = await PolicyService.load(
+      { vault: instance.vault, ledger, alerts, limits: options.maxPolicies },
+      signal,
+    );
+    late.policies = policies;
+    const access =
+      options.access === undefined
+        ? undefined
+        : await AccessLayer.open(
+            {
+              isEmergency: (name) => late.emergency?.breakglass?.isOpen(name) ?? false,
+              ...options.access,
+              vault: instance.vault,
+              ledger,
+              key: instance.accessKey,
+            },
+            signal,
+          );
+    stack.use(access);
+    const backups = stack.use(
+      await BackupService.open({
+        store,
         ledger,
-        engine: policies.engine,
-        maxVersions: options.maxSecretVersions,
-      });
-      return new Serving(options, instance, ledger, policies, secrets, warnings);
-    } catch (error) {
-      await ledger[Symbol.asyncDispose]();
-      throw error;
+        instance,
+        finders,
+        release: options.release,
+        checkpoints: () => {
+          const { last } = checkpointer;
+          return last === undefined ? [] : [last.note];
+        },
+      }),
+    );
+    if (backups.restoring !== undefined) {
+      const { restoring } = backups;
+      log.warn('backup.restoring', { instance: restoring.instance, startedAt: restoring.startedAt });
     }
+    for (const part of options.sealed) {
+      // Also when it is attached half-way.
+      stack.defer(() => part.detach());
+      await part.attach({ vault: instance.vault, ledger });
+    }
+    fileAudit.onAdministrative = () => checkpointer.nudge();
+    const settings = {
+      ...options.emergency,
+      instance,
+      ledger,
+      audit: options.audit,
+      journal: fileAudit,
+      history: options.history,
+      access,
+    };
+    const emergency = stack.use(await Emergency.open(settings, signal));
+    late.emergency = emergency;
+    const { history } = options;
+    const place = { vault: instance.vault, ledger };
+    const time = access?.books ?? (await openStoredTime(place));
+    const denials = stack.use(
+      await Denials.load({ ...options.denial, ...place, time, journal: fileAudit, history }, signal),
+    );
+    return new Serving(
+      options,
+      instance,
+      stack,
+      ledger,
+      policies,
+      access,
+      backups,
+      emergency,
+      denials,
+      checkpointer,
+      warnings,
+    );
+  }
+
+  /** The anchor of the last acknowledged transaction, for the Keepers to keep. */
+  get note(): string {
+    return writeNote(this.#ledger.anchor());
   }
 
   /** Starts the full check, which gives way to requests; what it finds is noted, and nothing is changed. */
@@ -107,112 +297,49 @@ export class Serving implements AsyncDisposable {
     this.#check ??= new BackgroundCheck({ verify: (signal, pace) => this.verify(signal, pace), note, log });
   }
 
-  /** Opens every record of the store and hashes every line of the audit; `pace` is waited for between two pages. */
-  async verify(signal: AbortSignal, pace?: () => Promise<void>): Promise<Verification> {
-    const problems: string[] = [];
-    const { store, audit } = this.#options;
-    const checkedStore = await store.verify(signal);
-    problems.push(...checkedStore.problems);
-    const checkedAudit = await audit.verify(signal);
-    if (!checkedAudit.ok) problems.push('the audit is not the one that was written');
-    let checked = 0;
-    for (const table of sealedTables) {
-      let after: Uint8Array | undefined;
-      for (;;) {
-        signal.throwIfAborted();
-        const rows = await this.#ledger.list(table, new Uint8Array(0), {
-          limit: pageRows,
-          ...(after === undefined ? {} : { after }),
-        });
-        for (const row of rows) {
-          checked += 1;
-          if (problems.length < mostProblems && !this.#opens(table, row)) {
-            problems.push(`a record of the table ${table} does not open`);
-          }
-        }
-        after = rows.at(-1)?.key;
-        if (rows.length < pageRows) break;
-        await pace?.();
-      }
-    }
-    return { ok: problems.length === 0, checked, problems };
+  /** Number of the last transaction. */
+  get revision(): number {
+    return this.#ledger.revision;
+  }
+
+  /** A restore changes records under the eyes of the check, and seals them with a key that is opened at its end. */
+  async stopCheck(): Promise<void> {
+    await this.#check?.[Symbol.asyncDispose]();
+  }
+
+  /** Signs checkpoints at intervals, and gives up lines of the audit that are not to be kept. */
+  keepLog(): void {
+    this.checkpointer.start();
+    const tidy = (): void => void this.#retention.look(this.#stop.signal);
+    this.#tidying ??= setInterval(tidy, this.#options.logKeeping.checkpointMs).unref();
+  }
+
+  /**
+   * Opens every record of the store and hashes every line of the audit; `pace` is waited for between two pages. One runs at
+   * a time: whoever asks meanwhile gets what it finds.
+   */
+  verify(signal: AbortSignal, pace?: () => Promise<void>): Promise<Verification> {
+    return this.#full.run(signal, pace);
+  }
+
+  async #verify(signal: AbortSignal, pace: () => Promise<void>): Promise<Verification> {
+    const { store, audit, alerts } = this.#options;
+    const { vault } = this.instance;
+    const isRestoring = (): boolean => this.backups.restoring !== undefined;
+    return await verifyEverything(
+      { store, audit, ledger: this.#ledger, vault, alerts, isRestoring },
+      signal,
+      pace,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // It opens records with the keys that go with the instance.
+    this.#stop.abort(new SpikeError('state_not_ready', 'Nexus closes what it serves, or opens it anew'));
     await this.#check?.[Symbol.asyncDispose]();
-    await this.#ledger[Symbol.asyncDispose]();
-    // The last anchor is signed with a key that goes with the instance.
-    await this.#options.anchorFile?.flush();
-    this.instance[Symbol.dispose]();
+    // Records that are looked at when the keys are gone already would seem to be damaged.
+    await this.#full[Symbol.asyncDispose]();
+    await this.audit[Symbol.asyncDispose]();
+    clearInterval(this.#tidying);
+    await this.#resources.disposeAsync();
   }
-
-  #opens(table: Table, row: Parameters<OpenInstance['vault']['open']>[1]): boolean {
-    try {
-      this.instance.vault.open(table, row).fill(0);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-}
-
-/**
- * Brings audit and store together again after a stop of any kind: compares the file with what state record and anchor
- * name, and appends what only the outbox holds. Answers what a person has to know; nothing is mended.
- */
-async function reconcileAudit(
-  instance: OpenInstance,
-  ledger: GroupLedger,
-  anchors: readonly Anchor[],
-  options: ServingOptions,
-): Promise<string[]> {
-  const { audit, fileAudit, signal } = options;
-  const warnings: string[] = [];
-  const named = [
-    { where: 'the state record', size: ledger.state.auditSize, root: ledger.state.auditRoot },
-    ...anchors
-      .filter((anchor) => instance.anchors.verify(anchor))
-      .map((anchor) => ({ where: 'the anchor', size: anchor.auditSize, root: anchor.auditRoot })),
-  ];
-  for (const { where, size, root } of named) {
-    const comparison = await audit.compare({ size, root }, signal);
-    if (comparison !== 'ok') warnings.push(`the audit is ${comparison} than ${where} says`);
-  }
-  const pending = ledger.pendingOutbox();
-  const present =
-    pending.length === 0
-      ? new Map<string, number>()
-      : await findTrails(audit, ledger.state.outboxFrom, new Set(pending.map(({ trail }) => trail)), signal);
-  for (const record of pending) {
-    const sequence = present.get(record.trail);
-    if (sequence === undefined) await fileAudit.replay(record, ledger);
-    else ledger.recorded(record.trail, sequence);
-  }
-  fileAudit.attach(ledger);
-  if (audit.cutBytes > 0) {
-    await audit.append(toRest(fileAudit.note('audit.cut', { bytes: audit.cutBytes })));
-  }
-  await audit.drainUnready((entries) => toRest(fileAudit.note('audit.resumed', { entries })));
-  return warnings;
-}
-
-/** Where the successes of these trails stand, from this place on; it reads no further than it has to. */
-async function findTrails(
-  audit: AuditFile,
-  from: number,
-  wanted: ReadonlySet<string>,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, number>> {
-  const found = new Map<string, number>();
-  if (from > audit.size) return found;
-  for await (const { sequence, line } of audit.scan(from, signal)) {
-    const value: unknown = JSON.parse(line);
-    if (typeof value !== 'object' || value === null || Reflect.get(value, 'outcome') !== 'ok') continue;
-    const trail: unknown = Reflect.get(value, 'trail');
-    if (typeof trail !== 'string' || !wanted.has(trail)) continue;
-    found.set(trail, sequence);
-    if (found.size === wanted.size) break;
-  }
-  return found;
 }

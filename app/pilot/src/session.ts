@@ -1,18 +1,43 @@
 import { homeOf, readContext, variables } from '@spike/config';
 import { nexusTable, rolePaths, SecretPath, type NexusTable } from '@spike/contract';
 import { SpikeError } from '@spike/error';
-import { authorizeRole, openClient, type Client } from '@spike/sdk';
-import { SpiffeError, TrustDomain, X509Source } from '@spike/spiffe';
+import { authorizeRole, openClient, type CallOptions, type Client } from '@spike/sdk';
+import { SpiffeError, TrustDomain, X509Source, type Authorizer } from '@spike/spiffe';
+import { findToken } from './access/token.ts';
+import { withLogin } from './access/retry.ts';
 import type { Invocation } from './invocation.ts';
+import { openTracer, type Tracer } from './trace.ts';
 
-/** `pilot`: whichever of the three roles this process has. */
-export type PilotRole = 'superuser' | 'recover' | 'restore' | 'pilot';
+/** `pilot`: whichever of the three roles this process has. `approver`: recover, or else superuser. */
+export type PilotRole = 'superuser' | 'recover' | 'restore' | 'pilot' | 'approver';
+
+export interface SessionOptions {
+  /**
+   * The session of an administrator that goes along. `wanted`: a superuser's commands take it, and a person in a terminal
+   * is asked for a password where it is missing. `shown`: where there is one. `none`: in no case.
+   */
+  readonly administrator?: 'wanted' | 'shown' | 'none';
+  /** Recovery shares go over it; sessions of the roles for that always carry them. */
+  readonly carriesShares?: true;
+}
 
 export interface Session extends AsyncDisposable {
   readonly client: Client<NexusTable>;
+  /** For each call: ends with the command. */
+  readonly call: CallOptions;
   /** Who we are. */
   readonly id: string;
+  /** The life of that identity. */
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** Of Nexus. */
+  readonly url: string;
   path(text: string): SecretPath;
+}
+
+/** What a part of a command needs of a session: these calls, and no others. */
+export interface Calls<Name extends keyof NexusTable> extends Pick<Session, 'call'> {
+  readonly client: Pick<Client<NexusTable>, Name>;
 }
 
 /** No agent is told within this; the start of the program comes on top, and the whole has to stay below 5 s. */
@@ -22,27 +47,57 @@ const deadlineMs = 30_000;
 const shareGroup = 'X25519MLKEM768';
 
 /** Gets an identity of the role from the Workload API and a client of Nexus that acts under it. */
-export async function openSession(invocation: Invocation, role: PilotRole): Promise<Session> {
+export async function openSession(
+  invocation: Invocation,
+  role: PilotRole,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const { signal, settings, stderr } = invocation;
+  const tracer = settings.trace ? openTracer(stderr) : undefined;
   const place = await findPlace(invocation);
-  const source = await openSource(place.endpoint, role, invocation.signal);
-  const { id } = source.current().svid;
-  const carriesShares = role === 'recover' || role === 'restore';
+  const started = performance.now();
+  const source = await openSource(place.endpoint, role, signal, settings.timeoutMs);
+  const { id, notBefore, notAfter } = source.current().svid;
+  tracer?.note(`${place.endpoint} says ${id.toString()}, ${(performance.now() - started).toFixed(1)} ms`);
+  const { administrator = role === 'superuser' ? 'wanted' : 'none' } = options;
+  // From any other ID it would be taken for stolen, and revoked.
+  const isSuperuser = id.isBelow(rolePaths.superuser);
+  const token = administrator === 'none' || !isSuperuser ? undefined : await findToken(invocation, place.url);
+  const carriesShares = role === 'recover' || role === 'restore' || options.carriesShares === true;
+  const authorize = authorizeRole('nexus', place.trustRoots ?? [id.trustDomain]);
   const client = openClient({
     source,
     table: nexusTable,
     url: place.url,
-    authorize: authorizeRole('nexus', place.trustRoots ?? [id.trustDomain]),
-    deadlineMs,
+    authorize: tracer === undefined ? authorize : watch(authorize, tracer),
+    deadlineMs: settings.timeoutMs ?? deadlineMs,
+    // A script that logs in more often than it may goes on a little later.
+    retry: 'when-told',
+    token: () => token?.current,
     ...(carriesShares ? { groups: [shareGroup], requireGroup: shareGroup } : {}),
+    ...(tracer === undefined ? {} : { wrap: tracer.wrap }),
   });
+  const session = { client: client.call, call: { signal }, url: place.url };
   return {
-    client: client.call,
+    ...session,
+    ...(administrator === 'wanted' && token !== undefined
+      ? { client: withLogin(invocation, session, token) }
+      : {}),
     id: id.toString(),
+    notBefore,
+    notAfter,
     path: (text) => SecretPath.parse(text),
     [Symbol.asyncDispose]: async () => {
       client[Symbol.dispose]();
       await source[Symbol.asyncDispose]();
     },
+  };
+}
+
+function watch(authorize: Authorizer, tracer: Tracer): Authorizer {
+  return (peer) => {
+    tracer.met(peer.id.toString());
+    return authorize(peer);
   };
 }
 
@@ -66,13 +121,21 @@ async function findPlace({ env }: Invocation): Promise<Place> {
   };
 }
 
-async function openSource(endpoint: string, role: PilotRole, signal: AbortSignal): Promise<X509Source> {
+async function openSource(
+  endpoint: string,
+  role: PilotRole,
+  signal: AbortSignal,
+  timeoutMs = agentMs,
+): Promise<X509Source> {
   try {
     return await X509Source.open({
       endpoint,
-      firstAnswerMs: agentMs,
+      firstAnswerMs: Math.min(agentMs, timeoutMs),
       signal,
-      pick: (svids) => svids.find(({ id }) => rolesOf(role).some((path) => id.isBelow(path))),
+      pick: (svids) =>
+        rolesOf(role)
+          .map((path) => svids.find(({ id }) => id.isBelow(path)))
+          .find((svid) => svid !== undefined),
     });
   } catch (error) {
     if (!(error instanceof SpiffeError)) throw error;
@@ -94,6 +157,7 @@ async function openSource(endpoint: string, role: PilotRole, signal: AbortSignal
 }
 
 function rolesOf(role: PilotRole): readonly string[] {
-  const all = [rolePaths.superuser, rolePaths.recover, rolePaths.restore];
-  return role === 'pilot' ? all : [rolePaths[role]];
+  if (role === 'pilot') return [rolePaths.superuser, rolePaths.recover, rolePaths.restore];
+  if (role === 'approver') return [rolePaths.recover, rolePaths.superuser];
+  return [rolePaths[role]];
 }

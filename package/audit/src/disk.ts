@@ -1,4 +1,13 @@
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { SpikeError } from '@spike/error';
 
@@ -33,6 +42,16 @@ export function openPrivate(path: string): number {
   if (found.isFile() && (uid === undefined || found.uid === uid) && (found.mode & 0o077) === 0) return fd;
   closeSync(fd);
   throw unsafe(path);
+}
+
+/** A file whose name is not on the disk is lost with its lines. */
+export function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Writes all of the bytes at this offset: write(2) may take fewer than it is given, also just before the disk is full. */

@@ -9,3 +9,8 @@ export function unavailable(message: string, cause?: unknown): SpikeError {
     cause,
   });
 }
+
+/** The error of what somebody brought and is no note, checkpoint, proof or export. */
+export function malformed(message: string, cause?: unknown): SpikeError {
+  return new SpikeError('data_invalid_input', `this ${message}`, { cause });
+}

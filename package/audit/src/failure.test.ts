@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, readFile, truncate, unlink } from 'node:fs/promises';
+import { appendFile, readFile, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { AuditFile } from './file.ts';
 import { freshDirectories } from './testing/directory.ts';
 
 const freshDirectory = freshDirectories();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(120_000);
 const logName = '00000000000000000000.jsonl';
 const isUnavailable = (error: unknown): boolean =>
   error instanceof SpikeError && error.code === 'audit_unavailable';
@@ -159,3 +159,36 @@ async function until(holds: () => boolean): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+test('lines that a power cut left in part are cut off behind those that were synced, and kept', async () => {
+  const directory = freshDirectory();
+  const path = join(directory, logName);
+  {
+    await using file = await AuditFile.open({ directory, signal });
+    for (let count = 0; count < 6; count++) await file.append('"a":1}');
+  }
+  const before = await readFile(path);
+  const lineBytes = before.indexOf('\n') + 1;
+  for (const { hole, certain } of [
+    { hole: 3 * lineBytes + 14, certain: 3 },
+    { hole: 3 * lineBytes - 4, certain: 2 },
+    { hole: 4 * lineBytes, certain: 3 },
+  ]) {
+    const torn = Buffer.from(before);
+    torn.fill(0, hole, hole + 8);
+    await writeFile(path, torn);
+    await using file = await AuditFile.open({ directory, signal });
+    const whole = Math.floor(hole / lineBytes);
+    await file.cutDamage(whole + 1, signal);
+    assert.equal(file.cutBytes, 0, 'what was synced is never mended');
+    await file.cutDamage(certain, signal);
+    assert.equal(file.size, whole);
+    assert.equal(file.cutBytes, before.byteLength - whole * lineBytes);
+    assert.equal(file.synced.size, whole);
+    assert.deepEqual(await file.append('"a":1}'), { sequence: whole });
+    assert.deepEqual(await file.verify(signal), { ok: true });
+    assert.equal(await file.compare({ size: whole + 1, root: file.root() }, signal), 'ok');
+  }
+  const kept = await readFile(path.replace('.jsonl', '.torn'));
+  assert.ok(kept.includes(0), 'what was cut off is kept');
+});

@@ -1,20 +1,29 @@
-import { closeSync, fstatSync, fsyncSync, openSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ensurePrivateDirectory } from '@spike/config';
-import { openPrivate, realDisk, type Disk } from './disk.ts';
+import { realDisk, syncDirectory, type Disk } from './disk.ts';
 import { unavailable } from './error.ts';
 import { maxLineBytes } from './line.ts';
-import { headOf, MerkleLog, type TreeHead } from './log.ts';
+import { MerkleLog, type NumberedLine, type SegmentFacts, type TreeHead } from './log.ts';
+import { headOf } from './pass.ts';
+import { consistencyRanges, edgeRanges, inclusionRanges } from './proof.ts';
+import { Reserve, type ReserveOptions } from './reserve.ts';
+import { nameOf } from './segment.ts';
 import { Syncer } from './sync.ts';
+import { TornFile } from './torn.ts';
 import { UnreadyFile } from './unready.ts';
 
-const segment = '0'.repeat(20);
+/** From so many bytes on a file of lines is closed, and the next line begins another. */
+const usualSegmentBytes = 64 * 1024 * 1024;
 
 export interface AuditOptions {
   /** Made with mode 0700 when it is not there; must be ours, private, no symbolic link, and outside of the store's. */
   readonly directory: string;
+  /** From this size on the log goes on in another file, in bytes (64 MiB). */
+  readonly segmentBytes?: number;
   /** How long a written line may wait for the disk, in milliseconds (500). */
   readonly syncMs?: number;
+  /** None unless told: then a change may be made whose line finds no room. */
+  readonly reserve?: ReserveOptions;
   /** For tests: a disk that fails. */
   readonly disk?: Disk;
   readonly signal: AbortSignal;
@@ -35,20 +44,36 @@ interface Waiting {
  * does not take it, and works again as soon as the disk does.
  */
 export class AuditFile implements AsyncDisposable {
-  /** Bytes of an incomplete last line that were cut off at opening; note them in a record. They are kept in the `.torn` file. */
-  readonly cutBytes: number;
   readonly #log: MerkleLog;
   readonly #unready: UnreadyFile;
   readonly #syncer: Syncer;
   #queue: Waiting[] = [];
   #planned = false;
   #closed: Promise<void> | undefined;
+  readonly #torn: TornFile;
+  /** Of the bytes that were cut off, how many a record tells of. */
+  #noted = 0;
+  readonly #reserve: Reserve;
+  readonly #segmentBytes: number;
+  /** The last write failed. */
+  #refused = false;
+  /** Lines wait for it. */
+  #rolling: Promise<void> | undefined;
 
-  private constructor(log: MerkleLog, unready: UnreadyFile, syncer: Syncer, cutBytes: number) {
+  private constructor(
+    log: MerkleLog,
+    unready: UnreadyFile,
+    syncer: Syncer,
+    torn: TornFile,
+    reserve: Reserve,
+    segmentBytes: number,
+  ) {
     this.#log = log;
     this.#unready = unready;
     this.#syncer = syncer;
-    this.cutBytes = cutBytes;
+    this.#torn = torn;
+    this.#reserve = reserve;
+    this.#segmentBytes = segmentBytes;
   }
 
   /** Rebuilds the tree from the side file and the lines behind its last subtree; `compare` tells whether it is right. */
@@ -57,13 +82,32 @@ export class AuditFile implements AsyncDisposable {
     const directory = resolve(options.directory);
     await ensurePrivateDirectory(directory);
     using stack = new DisposableStack();
-    const log = stack.use(await MerkleLog.open(join(directory, `${segment}.jsonl`), disk, signal));
-    const cutBytes = cutTail(log, join(directory, `${segment}.torn`), disk);
+    const log = stack.use(await MerkleLog.open(directory, disk, signal));
+    const torn = new TornFile(join(directory, nameOf(0, 'torn')), disk);
+    torn.cut(log.fd, log.bytes);
     const unready = stack.use(UnreadyFile.open(join(directory, 'unready.jsonl'), disk, syncMs));
     const syncer = await Syncer.open(log, disk, syncMs);
     syncDirectory(directory);
+    const reserve = new Reserve(log.fd, options.reserve);
+    reserve.extend(log.bytes);
     stack.move();
-    return new AuditFile(log, unready, syncer, cutBytes);
+    return new AuditFile(log, unready, syncer, torn, reserve, options.segmentBytes ?? usualSegmentBytes);
+  }
+
+  /**
+   * Bytes that were cut off because they make no whole lines, and that no record tells of yet: of an incomplete last line
+   * at the opening, and of `cutDamage`. They are kept in the `.torn` file.
+   */
+  get cutBytes(): number {
+    return this.#torn.bytes - this.#noted;
+  }
+
+  /** Tells of them in one record that `cut` makes, once. */
+  async noteCut(cut: (bytes: number) => string): Promise<void> {
+    const { cutBytes } = this;
+    if (cutBytes === 0) return;
+    await this.append(cut(cutBytes));
+    this.#noted += cutBytes;
   }
 
   /** Number of lines. */
@@ -76,9 +120,19 @@ export class AuditFile implements AsyncDisposable {
     return this.#syncer.synced;
   }
 
-  /** Why lines are refused at the moment, if they are. */
+  /** Why lines, or only those of changes, are refused at the moment, if they are. */
   get problem(): string | undefined {
-    return this.#syncer.problem;
+    return this.#syncer.problem ?? this.#reserve.problem;
+  }
+
+  /**
+   * Whether the lines of changes will find room: to be asked before something is changed, since a line that is refused
+   * afterwards can't undo it. Throws `audit_unavailable`.
+   */
+  assertRoom(): void {
+    this.#syncer.assertHealthy();
+    this.#reserve.assertRoom(this.#log.bytes);
+    if (this.#refused) throw unavailable('did not take the last line; free or repair its disk');
   }
 
   root(): Uint8Array {
@@ -104,8 +158,85 @@ export class AuditFile implements AsyncDisposable {
 
   /** Everything appended before this call is on the disk when it resolves. */
   async sync(): Promise<TreeHead> {
+    await this.#rolling?.catch(() => undefined);
     this.#flush();
     return this.#syncer.sync();
+  }
+
+  /** The log goes on in another file; lines that come meanwhile wait. Nothing happens while the newest is empty. */
+  async roll(): Promise<void> {
+    this.#rolling ??= this.#roll().finally(() => {
+      this.#rolling = undefined;
+      this.#flush();
+    });
+    await this.#rolling;
+  }
+
+  /** Of all lines that are still here. */
+  get bytes(): number {
+    return this.#log.closedSegments().reduce((sum, { bytes }) => sum + bytes, this.#log.bytes);
+  }
+
+  /** Sequence of the first line of the file that is written. */
+  get newest(): number {
+    return this.#log.newest;
+  }
+
+  /** Of the file that is written. */
+  get newestBytes(): number {
+    return this.#log.bytes;
+  }
+
+  /** The first line that is still here; of those before it the hashes are kept. */
+  get first(): number {
+    return this.#log.first;
+  }
+
+  /** Files of lines that are no longer written, oldest first. */
+  closedSegments(): readonly SegmentFacts[] {
+    return this.#log.closedSegments();
+  }
+
+  /**
+   * Gives up the lines of one of `closedSegments`, the oldest that is left; with their hashes, which stay, everything
+   * else still verifies. False, and the lines stay, where they are not those that were written.
+   */
+  async seal(from: number, signal: AbortSignal): Promise<boolean> {
+    return this.#log.seal(from, signal);
+  }
+
+  /** This line; undefined where it is gone or still to come. */
+  async line(sequence: number, signal: AbortSignal): Promise<string | undefined> {
+    for await (const found of this.#log.scan(sequence, signal)) {
+      return found.sequence === sequence ? found.line : undefined;
+    }
+    return undefined;
+  }
+
+  /** Proves that a line is in the log of this size. Undefined where there is no such line. */
+  async proveInclusion(
+    sequence: number,
+    size: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[] | undefined> {
+    if (sequence >= size || size > this.size) return undefined;
+    return this.#log.hashesOf(inclusionRanges(sequence, size), signal);
+  }
+
+  /** Proves that the log of the first size is the beginning of that of the second. Undefined where there are fewer lines. */
+  async proveConsistency(
+    first: number,
+    second: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[] | undefined> {
+    if (first > second || second > this.size) return undefined;
+    return this.#log.hashesOf(consistencyRanges(first, second), signal);
+  }
+
+  /** The hashes of the whole subtrees before this line: a copy of the log from here on verifies with them. */
+  async edge(sequence: number, signal: AbortSignal): Promise<readonly Uint8Array[] | undefined> {
+    if (sequence > this.size) return undefined;
+    return this.#log.hashesOf(edgeRanges(sequence), signal);
   }
 
   /** The root when there were `size` lines, also while there are more; undefined when there are fewer. */
@@ -115,13 +246,35 @@ export class AuditFile implements AsyncDisposable {
 
   /**
    * Whether the file, at the size that a state record or an anchor names, has the root that it names. On a mismatch
-   * all lines are hashed again first, since the side file is only a hint. Nothing is mended.
+   * all lines are hashed again first, since the side file is only a hint, and what was read becomes what we have: it is
+   * for the opening, where nobody knows better. Nothing is mended.
    */
   async compare(expected: TreeHead, signal: AbortSignal): Promise<Comparison> {
     if (expected.size > this.size) return 'shorter';
     if (this.#log.ordered && (await this.#matches(expected, signal))) return 'ok';
     await this.#log.rehash(true, signal);
     return this.#log.ordered && (await this.#matches(expected, signal)) ? 'ok' : 'different';
+  }
+
+  /**
+   * Whether the lines lead to this head; of a log that is in use, so nothing that is read becomes what we have: else
+   * whoever changes lines would have us sign them, once somebody had looked.
+   */
+  async leadsTo(expected: TreeHead, signal: AbortSignal): Promise<boolean> {
+    return await this.#matches(expected, signal);
+  }
+
+  /**
+   * After a power cut blocks of lines that were not synced may be missing, which leaves zeros, with lines behind them.
+   * Where the first `certain` lines, which were synced, are whole, what is damaged behind them is cut off with all that
+   * follows; else nothing is mended, and `compare` tells of it.
+   */
+  async cutDamage(certain: number, signal: AbortSignal): Promise<void> {
+    const { damage } = this.#log;
+    if (damage === undefined || damage.lines < certain) return;
+    this.#torn.keep(this.#log.fd, damage.bytes);
+    await this.#log.cutDamage(signal);
+    await this.#syncer.restart();
   }
 
   /**
@@ -133,10 +286,7 @@ export class AuditFile implements AsyncDisposable {
   }
 
   /** The lines from this sequence to what is now the last, in order, with memory for one of them. */
-  scan(
-    from: number,
-    signal: AbortSignal,
-  ): AsyncIterable<{ readonly sequence: number; readonly line: string }> {
+  scan(from: number, signal: AbortSignal): AsyncIterable<NumberedLine> {
     return this.#log.scan(from, signal);
   }
 
@@ -185,20 +335,34 @@ export class AuditFile implements AsyncDisposable {
     }
   }
 
+  async #roll(): Promise<void> {
+    await this.#syncer.sync();
+    if (this.#syncer.synced.size !== this.size || this.#log.bytes === 0) return;
+    this.#log.roll();
+    this.#syncer.move();
+    this.#reserve.move(this.#log.fd);
+  }
+
   #flush(): void {
     this.#planned = false;
+    if (this.#rolling !== undefined) return;
     const batch = this.#queue.splice(0);
     if (batch.length === 0) return;
     const first = this.#log.size;
     try {
       this.#syncer.assertHealthy();
-      this.#log.write(batch.map(({ rest }, index) => Buffer.from(headOf(first + index) + rest)));
+      this.#log.write(batch.map(({ rest }, index) => headOf(first + index) + rest));
     } catch (error) {
+      this.#refused = true;
       for (const waiting of batch) waiting.reject(error);
       return;
     }
+    this.#refused = false;
+    this.#reserve.extend(this.#log.bytes);
     this.#syncer.plan();
     for (const [index, waiting] of batch.entries()) waiting.resolve({ sequence: first + index });
+    // A failure leaves the lines where they were, and is tried again behind the next.
+    if (this.#log.bytes >= this.#segmentBytes) this.roll().catch(() => undefined);
   }
 
   async #matches(expected: TreeHead, signal: AbortSignal): Promise<boolean> {
@@ -207,37 +371,10 @@ export class AuditFile implements AsyncDisposable {
   }
 }
 
-/** Keeps what is cut off: it is evidence, whoever made it. */
-function cutTail(log: MerkleLog, path: string, disk: Disk): number {
-  const length = fstatSync(log.fd).size - log.bytes;
-  if (length <= 0) return 0;
-  const tail = Buffer.alloc(Math.min(length, maxLineBytes));
-  readSync(log.fd, tail, 0, tail.byteLength, log.bytes);
-  const torn = openPrivate(path);
-  try {
-    disk.write(torn, Buffer.concat([tail, Buffer.from('\n')]), fstatSync(torn).size);
-    fsyncSync(torn);
-  } finally {
-    closeSync(torn);
-  }
-  disk.truncate(log.fd, log.bytes);
-  return length;
-}
-
 /** A record that held a newline would be two leaves. */
 function assertRest(rest: string): void {
   if (!rest.startsWith('"') || !rest.endsWith('}') || rest.includes('\n')) {
     throw new TypeError('a record is one line of JSON without its opening brace');
   }
   if (rest.length > maxLineBytes / 4) throw new RangeError('a record is longer than any that is read back');
-}
-
-/** A file whose name is not on the disk is lost with its lines. */
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -7,7 +7,7 @@ const readFile = promisify(read);
 /** Longest line that is appended or read, in bytes. */
 export const maxLineBytes = 4 * 1024 * 1024;
 const chunkBytes = 64 * 1024;
-const newline = 0x0a;
+export const newline = 0x0a;
 
 export interface Line {
   /** The line without its newline. It is a view, good until the next line is asked for. */

@@ -10,8 +10,14 @@ const entryBytes = hashBytes + 8;
 
 export interface Subtree {
   readonly root: Uint8Array;
-  /** Offset in the log of what follows the subtree's last line. */
+  /** Offset of what follows the subtree's last line, in the file that holds this line. */
   readonly end: number;
+}
+
+export interface Ends {
+  readonly end: number;
+  /** Of the subtree before. */
+  readonly before: number;
 }
 
 /**
@@ -29,14 +35,14 @@ export class SubtreeFile implements Disposable {
     this.#disk = disk;
   }
 
-  /** Entries that end behind the log's end, or do not ascend, are dropped with all that follow. */
-  static open(path: string, logBytes: number, disk: Disk): SubtreeFile {
+  /** Entries that cannot be, by what `fits` says of the place in which they end, are dropped with all that follow. */
+  static open(path: string, disk: Disk, fits: (count: number, ends: Ends) => boolean): SubtreeFile {
     const file = new SubtreeFile(openPrivate(path), disk);
     const bytes = Buffer.alloc(fstatSync(file.#fd).size);
     const length = readSync(file.#fd, bytes, 0, bytes.byteLength, 0);
     for (let at = 0; at + entryBytes <= length; at += entryBytes) {
       const end = Number(bytes.readBigUInt64BE(at + hashBytes));
-      if (end <= file.endOf(file.count) || end > logBytes) break;
+      if (!fits(file.count + 1, { end, before: file.endOf(file.count) })) break;
       file.#entries.push({ root: Uint8Array.from(bytes.subarray(at, at + hashBytes)), end });
     }
     file.#cutFile(file.count);
@@ -47,7 +53,12 @@ export class SubtreeFile implements Disposable {
     return this.#entries.length;
   }
 
-  /** The offset behind the first `count` subtrees. */
+  /** The root of the subtree in this place. */
+  rootOf(index: number): Uint8Array | undefined {
+    return this.#entries[index]?.root;
+  }
+
+  /** The offset behind the first `count` subtrees, in the file that holds the last line of them. */
   endOf(count: number): number {
     return count === 0 ? 0 : (this.#entries[count - 1]?.end ?? 0);
   }

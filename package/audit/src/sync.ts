@@ -39,6 +39,20 @@ export class Syncer implements Disposable {
     return this.#problem;
   }
 
+  /** What was cut off is not to be synced any more. */
+  async restart(): Promise<void> {
+    await this.#disk.sync(this.#log.fd).catch((error: unknown) => {
+      throw unavailable('cannot be brought to the disk; repair its disk', error);
+    });
+    this.#synced = this.#log.head();
+    this.#syncedBytes = this.#log.bytes;
+  }
+
+  /** All lines are on the disk, and go on at the beginning of another file. */
+  move(): void {
+    this.#syncedBytes = 0;
+  }
+
   /** Lines that may never reach the disk are not worth an answer. */
   assertHealthy(): void {
     if (this.#problem !== undefined) throw unavailable(this.#problem);

@@ -10,14 +10,15 @@ interface Subtree {
 
 /** RFC 6962, section 2.1: SHA-256 of 0x00 and the leaf's bytes. */
 export function hashLeaf(leaf: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + leaf.byteLength);
+  const input = Buffer.allocUnsafe(1 + leaf.byteLength);
+  input[0] = 0x00;
   input.set(leaf, 1);
   return hash('sha256', input, 'buffer');
 }
 
 /** RFC 6962, section 2.1: SHA-256 of 0x01 and both children. */
 export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * hashBytes);
+  const input = Buffer.allocUnsafe(1 + 2 * hashBytes);
   input[0] = 0x01;
   input.set(left, 1);
   input.set(right, 1 + hashBytes);

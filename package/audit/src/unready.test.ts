@@ -6,7 +6,7 @@ import { AuditFile } from './file.ts';
 import { freshDirectories } from './testing/directory.ts';
 
 const freshDirectory = freshDirectories();
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(120_000);
 const resumed = (entries: number): string => `"action":"resumed","entries":${entries}}`;
 
 async function linesOf(file: AuditFile): Promise<unknown[]> {

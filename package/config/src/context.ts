@@ -12,6 +12,8 @@ export interface Context {
   readonly healthUrl: string;
   readonly keeperUrls: readonly string[];
   readonly recoveryFile: boolean;
+  /** Where Nexus shows the code for `spike init`, while there is something to initialise; 0600. */
+  readonly initCodeFile?: string;
 }
 
 const version = 1;
@@ -49,6 +51,7 @@ function parseContext(value: unknown): Context {
     throw new TypeError('keeperUrls');
   if (typeof launcherPid !== 'number' || !Number.isSafeInteger(launcherPid))
     throw new TypeError('launcherPid');
+  const initCodeFile = field(value, 'initCodeFile');
   return {
     launcherPid,
     trustDomain: text('trustDomain'),
@@ -58,6 +61,7 @@ function parseContext(value: unknown): Context {
     healthUrl: text('healthUrl'),
     keeperUrls,
     recoveryFile: field(value, 'recoveryFile') === true,
+    ...(typeof initCodeFile === 'string' ? { initCodeFile } : {}),
   };
 }
 

@@ -9,9 +9,19 @@ const groupAndOthers = 0o077;
 /** Makes sure of a directory that is ours alone: a real directory (no symbolic link), our uid, mode 0700. Throws `fs_unsafe`. */
 export async function ensurePrivateDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
-  const stat = await lstat(path);
+  await checkPrivateDirectory(path);
+}
+
+/** Throws `fs_unsafe` unless what is there is a directory that is ours alone. Undefined when there is nothing. */
+export async function checkPrivateDirectory(path: string): Promise<true | undefined> {
+  const stat = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (stat === undefined) return undefined;
   if (!stat.isDirectory()) throw unsafe(path, 'is not a directory (a symbolic link is not followed)');
   checkOwner(path, stat);
+  return true;
 }
 
 /** Reads a small file that is ours alone: a regular file, our uid, mode 0600. Undefined when there is none; throws `fs_unsafe`. */

@@ -18,6 +18,10 @@ export interface Home {
   readonly nexus: string;
   readonly audit: string;
   readonly anchorFile: string;
+  /** Where Nexus shows the code that the first administrator is made with. */
+  readonly initCodeFile: string;
+  /** The session of whoever runs `spike` here; its directory is 0700 and is looked at before the file is read. */
+  readonly tokenFile: string;
   readonly recovery: string;
 }
 
@@ -39,6 +43,8 @@ export function homeOf(env: Environment): Home {
     nexus: join(root, 'nexus'),
     audit: join(root, 'nexus', 'audit'),
     anchorFile: join(root, 'nexus', 'anchor.json'),
+    initCodeFile: join(root, 'nexus', 'init-code'),
+    tokenFile: join(root, 'pilot', 'token.json'),
     recovery: join(root, 'recovery'),
   };
 }

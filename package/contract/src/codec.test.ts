@@ -217,3 +217,28 @@ void test('a name has 1 to 250 letters, digits, spaces, dashes and underscores',
   for (const name of ['a', 'Z 9-_', '__proto__', 'x'.repeat(250)]) assert.equal(isName(name), true);
   for (const name of ['', 'a.b', 'a/b', 'ä', 'a\n', 'x'.repeat(251)]) assert.equal(isName(name), false);
 });
+
+void test('what is wrong about a request is said by its field and the rule that it broke', () => {
+  const { putSecret, destroySecret, listSecrets, restore, putPolicy } = nexusTable;
+  const cases: readonly (readonly [Route, string, string])[] = [
+    [listSecrets, '{"limit":0}', 'limit: is at least 1'],
+    [listSecrets, '{"limit":10001}', 'limit: is at most 10000'],
+    [listSecrets, '{"limit":1.5}', 'limit: has to be a whole number'],
+    [listSecrets, '{"recursive":"no"}', 'recursive: has to be true or false'],
+    [listSecrets, '[]', 'the body: has to be an object'],
+    [listSecrets, 'null', 'the body: has to be an object'],
+    [destroySecret, '{"path":"a","versions":null}', 'versions: has to be a list'],
+    [putSecret, '{"path":"a","maxVersions":0}', 'maxVersions: is at least 1'],
+    [putSecret, '{"path":"a","values":{"k":1}}', 'values: has a value that is not a text'],
+    [
+      putSecret,
+      '{"path":"a","values":{"k":""},"encoding":{"k":"hex"}}',
+      'encoding: has an encoding that is not base64, the only one there is',
+    ],
+    [restore, '{"id":1001,"shard":[]}', 'id: is at most 1000'],
+    [putPolicy, '{"name":"a","permissions":"read"}', 'permissions: has to be a list'],
+  ];
+  for (const [route, text, message] of cases) {
+    assert.throws(() => parseRequest(route, json(text)), { code: 'api_bad_request', message }, text);
+  }
+});

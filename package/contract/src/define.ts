@@ -1,8 +1,9 @@
+import type { ErrorCode } from '@spike/error';
 import type { z } from 'zod';
 import type { Guard } from './guard.ts';
 
-/** `unlocked`: needs the root key. `ceremony`: also with the key of a Bootstrap ceremony. `any`: answered before there is one. */
-export type Need = 'unlocked' | 'ceremony' | 'any';
+/** `unlocked`: needs the root key. `restoring`: is answered as well while a backup is restored. `ceremony`: also with the key of a Bootstrap ceremony. `any`: answered before there is one. */
+export type Need = 'unlocked' | 'restoring' | 'ceremony' | 'any';
 
 export interface Limits {
   readonly requestBytes: number;
@@ -11,13 +12,29 @@ export interface Limits {
   readonly deadlineMs: number;
 }
 
+type ZeroField = null | boolean | number | string;
+
 /** How a route says that it failed: its own answer with zero fields, and the code (wire.md 1.3). */
 export interface ErrorShape {
-  readonly zero: Readonly<Record<string, null | boolean | number | string>>;
+  readonly zero: Readonly<Record<string, ZeroField | Readonly<Record<string, ZeroField>>>>;
   /** `Err` is the original's spelling on one route of the Keeper. */
   readonly field: 'err' | 'Err';
   /** The field stands in good answers, too, as an empty text. */
   readonly always: boolean;
+}
+
+/** A request and its answer as plain bytes. What is parsed comes from a stranger; both throw SpikeError. */
+export interface OctetForm<Input, Output> {
+  parseRequest(body: Uint8Array): Input;
+  formatRequest(input: Input): Uint8Array;
+  parseResponse(body: Uint8Array): Output;
+  formatResponse(output: Output): Uint8Array;
+}
+
+/** Makes the same of an object as the schemas do, or nothing: then they judge it. */
+export interface QuickForm<Input, Output> {
+  parseRequest(fields: Readonly<Record<string, unknown>>): Input | undefined;
+  formatResponse(output: Output): Record<string, unknown> | undefined;
 }
 
 export interface Route<
@@ -44,6 +61,12 @@ export interface Route<
   readonly request: Request;
   readonly response: Response;
   readonly error: ErrorShape;
+  /** Codes of its own, besides those that any route may answer. */
+  readonly fails?: readonly ErrorCode[];
+  /** For a route that takes `application/octet-stream` besides JSON; the others speak JSON alone. */
+  readonly octets?: OctetForm<z.output<Request>, z.output<Response>>;
+  /** For a route that is asked for so often that the plain cases have a way of their own. */
+  readonly quick?: QuickForm<z.output<Request>, z.output<Response>>;
 }
 
 export type Table = Readonly<Record<string, Route>>;

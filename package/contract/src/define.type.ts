@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { route, type InputOf, type OutputOf } from './define.ts';
-import type { PermissionOf } from './guard.ts';
+import type { PermissionOf, Tenant } from './guard.ts';
 import { errorShape, small } from './limit.ts';
 import { secretPath } from './schema/field.ts';
 import type { SecretPath } from './schema/path.ts';
@@ -28,8 +28,11 @@ const rest = {
 } as const;
 
 export const routes = [
-  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'path' } }),
-  route({ ...rest, guard: { kind: 'policy', action: 'read', at: 'spike/system/acl' } }),
+  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'path', privilege: 'secret.read' } }),
+  route({
+    ...rest,
+    guard: { kind: 'policy', action: 'read', at: 'spike/system/acl', privilege: 'secret.read' },
+  }),
   route({ ...rest, guard: { kind: 'role', anyOf: ['nexus'] } }),
   route({ ...rest, guard: { kind: 'anyPeer', because: 'it tells nothing' } }),
   // @ts-expect-error: a route has a guard
@@ -41,15 +44,19 @@ export const routes = [
   // @ts-expect-error: open to all needs a reason
   route({ ...rest, guard: { kind: 'anyPeer' } }),
   // @ts-expect-error: a guard looks at a field of this request
-  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'other' } }),
+  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'other', privilege: 'secret.read' } }),
   // @ts-expect-error: and at none that was not parsed as a path
-  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'text' } }),
+  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'text', privilege: 'secret.read' } }),
   // @ts-expect-error: nor at a number
-  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'count' } }),
+  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'count', privilege: 'secret.read' } }),
   // @ts-expect-error: a fixed path is one of the system's
-  route({ ...rest, guard: { kind: 'policy', action: 'read', at: 'tenants/acme' } }),
+  route({ ...rest, guard: { kind: 'policy', action: 'read', at: 'tenants/acme', privilege: 'secret.read' } }),
+  // @ts-expect-error: an administrator needs a privilege
+  route({ ...rest, guard: { kind: 'policy', action: 'read', on: 'path' } }),
+  // @ts-expect-error: that stands in the table
+  route({ ...rest, guard: { kind: 'administrator', privilege: 'everything' } }),
   // @ts-expect-error: super is given and never asked for
-  route({ ...rest, guard: { kind: 'policy', action: 'super', on: 'path' } }),
+  route({ ...rest, guard: { kind: 'policy', action: 'super', on: 'path', privilege: 'secret.read' } }),
   // @ts-expect-error: at least one role
   route({ ...rest, guard: { kind: 'role', anyOf: [] } }),
   // @ts-expect-error: one of those that there are
@@ -71,7 +78,12 @@ same<
 same<PermissionOf<Nexus['recover']['guard']>, { readonly kind: 'role'; readonly role: 'recover' }>();
 same<
   PermissionOf<Nexus['putPolicy']['guard']>,
-  { readonly kind: 'system'; readonly action: 'write'; readonly at: 'spike/system/acl' }
+  {
+    readonly kind: 'system';
+    readonly action: 'write';
+    readonly at: 'spike/system/acl';
+    readonly tenant: Tenant;
+  }
 >();
 // @ts-expect-error: the helper itself notices a difference
 same<InputOf<Nexus['getSecret']>, { path: string; version: number }>();

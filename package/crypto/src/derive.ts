@@ -5,7 +5,8 @@ import { Secret } from './secret.ts';
 
 /**
  * Every purpose that a key is derived for, once, with the context that goes into it. `root` purposes come from the
- * root key alone and are bound to instance and keyring epoch; the others come from a random key of the keyring.
+ * root key alone and are bound to instance and keyring epoch; `share` purposes come from the recovery share that somebody
+ * holds; the others come from a random key of the keyring.
  */
 export const purposeTable = {
   'keyring/wrap': { from: 'root', context: ['instance', 'keyring epoch'] },
@@ -15,10 +16,14 @@ export const purposeTable = {
   'list/cursor': { from: 'index', context: ['instance'] },
   'table/digest': { from: 'anchor', context: ['instance'] },
   'anchor/mac': { from: 'anchor', context: ['instance'] },
+  'backup/mac': { from: 'anchor', context: ['instance'] },
+  'cipher/message': { from: 'cipher', context: ['instance', 'number', 'nonce'] },
+  'access/mac': { from: 'token', context: ['instance'] },
+  'approval/answer': { from: 'share', context: ['instance', 'generation', 'id'] },
 } as const satisfies Record<string, PurposeRow>;
 
 interface PurposeRow {
-  readonly from: 'root' | 'index' | 'anchor';
+  readonly from: 'root' | 'index' | 'anchor' | 'cipher' | 'token' | 'share';
   readonly context: readonly string[];
 }
 

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { SpikeError } from '@spike/error';
+import { anyCharacter } from '@spike/error/testing';
 import fc from 'fast-check';
 
 import { encodeFields, FieldReader, integerBytes, type Field } from './encode.ts';
 
 const field = fc.oneof(
   fc.uint8Array({ maxLength: 20 }),
-  fc.string({ unit: 'binary', maxLength: 10 }),
+  fc.string({ unit: anyCharacter, maxLength: 10 }),
   fc.maxSafeNat(),
 );
 const refused = (thrown: unknown): boolean =>

@@ -1,3 +1,4 @@
+export { answerChallenge, type ApprovalChallenge } from './approval.ts';
 export { authenticate, commitKey, derive, purposeTable, type Purpose } from './derive.ts';
 export { encodeFields, FieldReader, integerBytes, type Field } from './encode.ts';
 export { pad, paddedSize, unpad } from './pad.ts';

@@ -159,6 +159,17 @@ test('the deterministic split skips hashes that are not below the order', () => 
   assert.equal(polynomial.coefficients()[1]?.expose(toScalar), 7n);
 });
 
+test('two random splits of one root key have no share in common, with each other or with the deterministic one', () => {
+  using key = RootKey.generate();
+  const splits = [Polynomial.random(key, 2), Polynomial.random(key, 2), Polynomial.deterministic(key, 2)];
+  for (const id of [1, 2, 3]) {
+    const values = splits.map((split) =>
+      split.share(id).value.expose((bytes) => Buffer.from(bytes).toString('hex')),
+    );
+    assert.equal(new Set(values).size, 3);
+  }
+});
+
 test('thresholds outside of 1..255 are refused', () => {
   using key = RootKey.generate();
   for (const t of [0, -1, 256, 1.5]) assert.throws(() => Polynomial.random(key, t), RangeError);

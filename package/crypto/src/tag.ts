@@ -13,41 +13,38 @@ const separator = Uint8Array.of(0);
 /**
  * Turns paths into row keys that tell nothing of them: one tag of 16 bytes for each segment, tag i = HMAC(key, tag i-1 ‖
  * 0x00 ‖ segment i) cut to 16 bytes, where tag 0 comes from the table's label and is not part of the key. A subtree is
- * thus one prefix. Parents are remembered (least recently used go first), so that a look-up costs one HMAC at most, and
- * so are whole paths, apart from them, so that a walk over many secrets does not drive out their parents.
+ * thus one prefix. Parents are remembered (those that were not used for long go first), so that a look-up costs one HMAC
+ * at most, and so are whole paths, apart from them, so that a walk over many secrets does not drive out their parents.
  */
 export class Tagger implements Disposable {
   #key: KeyObject | undefined;
-  readonly #most: number;
-  readonly #parents = new Map<string, Uint8Array>();
-  readonly #paths = new Map<string, Uint8Array>();
+  readonly #parents: Memory;
+  readonly #paths: Memory;
 
   /** `most`: how many parents, and how many paths, are remembered. */
   constructor(key: Secret, most = 4096) {
     this.#key = key.expose((bytes) => createSecretKey(bytes));
-    this.#most = most;
+    this.#parents = new Memory(most);
+    this.#paths = new Memory(most);
   }
 
   /** Throws SpikeError `data_invalid_input` for more than 32 segments, for none, and for an empty one or one with a NUL. */
   path(label: string, segments: readonly string[]): Uint8Array {
-    if (segments.length < 1 || segments.length > mostSegments) {
-      throw new SpikeError('data_invalid_input', `a path has 1 to ${mostSegments} segments`);
-    }
-    for (const segment of segments) {
-      if (segment === '' || segment.includes('\0') || !segment.isWellFormed()) {
-        throw new SpikeError(
-          'data_invalid_input',
-          'a segment is not empty, holds no NUL and is well-formed text',
-        );
-      }
+    const name = nameOf(label, segments, segments.length);
+    let tags = this.#paths.get(name);
+    // A NUL within a segment would make a name of a deeper path; what is remembered was judged when it was made.
+    if (tags?.length !== (segments.length + 1) * tagBytes) {
+      checkSegments(segments);
+      tags = this.#child(label, segments, segments.length);
+      this.#paths.set(name, tags);
     }
     // A copy: what is given out may be changed.
-    return this.#remembered(this.#paths, label, segments, segments.length).slice(tagBytes);
+    return tags.slice(tagBytes);
   }
 
   /** tag 0 ‖ … ‖ tag `depth` */
   #child(label: string, segments: readonly string[], depth: number): Uint8Array {
-    const parent = this.#remembered(this.#parents, label, segments, depth - 1);
+    const parent = this.#parent(label, segments, depth - 1);
     const out = new Uint8Array(parent.length + tagBytes);
     out.set(parent);
     const above = parent.subarray(parent.length - tagBytes);
@@ -55,26 +52,12 @@ export class Tagger implements Disposable {
     return out;
   }
 
-  #remembered(
-    memory: Map<string, Uint8Array>,
-    label: string,
-    segments: readonly string[],
-    depth: number,
-  ): Uint8Array {
-    if (this.#key === undefined) throw new TypeError('this key has been wiped');
-    // No segment holds a NUL, so no two paths share a name.
-    const name = depth === 0 ? label : `${label}\0${segments.slice(0, depth).join('\0')}`;
-    let tags = memory.get(name);
-    if (tags === undefined) {
-      tags = depth === 0 ? this.#hmac(Buffer.from(label, 'utf8')) : this.#child(label, segments, depth);
-    } else {
-      memory.delete(name);
-    }
-    memory.set(name, tags);
-    for (const oldest of memory.keys()) {
-      if (memory.size <= this.#most) break;
-      memory.delete(oldest);
-    }
+  #parent(label: string, segments: readonly string[], depth: number): Uint8Array {
+    const name = nameOf(label, segments, depth);
+    const known = this.#parents.get(name);
+    if (known !== undefined) return known;
+    const tags = depth === 0 ? this.#hmac(Buffer.from(label, 'utf8')) : this.#child(label, segments, depth);
+    this.#parents.set(name, tags);
     return tags;
   }
 
@@ -89,5 +72,60 @@ export class Tagger implements Disposable {
     this.#key = undefined;
     this.#parents.clear();
     this.#paths.clear();
+  }
+}
+
+/**
+ * Remembers the newest so many, and those of the older ones that are asked for. Two halves instead of one list in the
+ * order of use, because a list would be changed at each look-up.
+ */
+class Memory {
+  readonly #half: number;
+  #young = new Map<string, Uint8Array>();
+  #old = new Map<string, Uint8Array>();
+
+  constructor(most: number) {
+    this.#half = Math.ceil(most / 2);
+  }
+
+  get(name: string): Uint8Array | undefined {
+    const young = this.#young.get(name);
+    if (young !== undefined) return young;
+    const old = this.#old.get(name);
+    if (old !== undefined) this.set(name, old);
+    return old;
+  }
+
+  set(name: string, tags: Uint8Array): void {
+    if (this.#young.size >= this.#half) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    if (this.#half > 0) this.#young.set(name, tags);
+  }
+
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
+  }
+}
+
+/** No segment holds a NUL, so no two paths share a name. */
+function nameOf(label: string, segments: readonly string[], depth: number): string {
+  if (depth === 0) return label;
+  return `${label}\0${(depth === segments.length ? segments : segments.slice(0, depth)).join('\0')}`;
+}
+
+function checkSegments(segments: readonly string[]): void {
+  if (segments.length < 1 || segments.length > mostSegments) {
+    throw new SpikeError('data_invalid_input', `a path has 1 to ${mostSegments} segments`);
+  }
+  for (const segment of segments) {
+    if (segment === '' || segment.includes('\0') || !segment.isWellFormed()) {
+      throw new SpikeError(
+        'data_invalid_input',
+        'a segment is not empty, holds no NUL and is well-formed text',
+      );
+    }
   }
 }

@@ -20,7 +20,7 @@ export const codeTable = {
     status: 413,
     exit: 1,
     retry: false,
-    says: 'the body is larger than this route takes',
+    says: 'the request, or a value in it, is larger than is taken here',
   },
   access_unauthorized: { status: 401, exit: 4, retry: false, says: 'this identity may not do that' },
   state_not_ready: { status: 503, exit: 5, retry: true, says: 'there is no root key yet' },
@@ -40,6 +40,12 @@ export const codeTable = {
   store_failed: { status: 500, exit: 1, retry: true, says: 'the store could not be read or written' },
   bootstrap_lease_held: { status: 409, exit: 6, retry: true, says: 'another Bootstrap holds the lease' },
   entity_version_conflict: { status: 409, exit: 6, retry: false, says: 'somebody else wrote first' },
+  entity_limit_reached: {
+    status: 409,
+    exit: 6,
+    retry: false,
+    says: 'there are as many of these as there may be: remove some first',
+  },
   audit_unavailable: {
     status: 503,
     exit: 5,
@@ -47,7 +53,7 @@ export const codeTable = {
     says: 'no audit sink can be written, so nothing is served',
   },
   identity_withdrawn: { status: 503, exit: 5, retry: true, says: 'this process holds no SPIFFE identity' },
-  limit_exceeded: { status: 429, exit: 1, retry: true, says: 'too many at once' },
+  limit_exceeded: { status: 429, exit: 5, retry: true, says: 'too many at once: try again later' },
   net_peer_connection: { status: 502, exit: 7, retry: true, says: 'the other side could not be reached' },
   net_timeout: { status: 504, exit: 7, retry: true, says: 'the other side did not answer in time' },
   spiffe_no_agent: { status: 503, exit: 7, retry: true, says: 'no Workload API answers' },
@@ -64,7 +70,7 @@ export const codeTable = {
     retry: false,
     says: 'the shares do not belong together',
   },
-  crypto_decryption_failed: { status: 500, exit: 1, retry: false, says: 'it does not open with this key' },
+  crypto_decryption_failed: { status: 400, exit: 1, retry: false, says: 'it does not open with this key' },
   data_invalid_input: {
     status: 400,
     exit: 2,
@@ -84,12 +90,43 @@ export const codeTable = {
     retry: false,
     says: 'the operating system refuses, or does not have, what is asked of it',
   },
-  session_required: { status: 401, exit: 8, retry: false, says: 'log in first' },
+  identity_denied: {
+    status: 401,
+    exit: 4,
+    retry: false,
+    says: 'an administrator denied this SPIFFE ID; stands in the audit alone, and whoever asks is told `access_unauthorized`',
+  },
+  session_required: { status: 401, exit: 8, retry: false, says: 'log in first: spike login' },
+  password_change_required: {
+    status: 401,
+    exit: 8,
+    retry: false,
+    says: 'the one-time password has to be changed first: spike password change',
+  },
+  login_refused: {
+    status: 401,
+    exit: 4,
+    retry: false,
+    says: 'name or password is wrong, or it is too early to try again',
+  },
+  password_weak: { status: 400, exit: 2, retry: false, says: 'the password is not strong enough' },
+  state_not_initialized: {
+    status: 409,
+    exit: 10,
+    retry: false,
+    says: 'there is no administrator yet: run spike init',
+  },
+  approval_required: {
+    status: 409,
+    exit: 11,
+    retry: false,
+    says: 'somebody else has to approve this first',
+  },
 } as const satisfies Record<string, CodeRow>;
 
 export interface CodeRow {
   readonly status: number;
-  /** Exit code of the `spike` command: 0 done, 1 failed, 2 usage, 3 not found, 4 denied, 5 not ready, 6 conflict, 7 cannot connect, 8 log in first, 9 already initialised. */
+  /** Exit code of the `spike` command: 0 done, 1 failed, 2 usage, 3 not found, 4 denied, 5 not ready, 6 conflict, 7 cannot connect, 8 log in first, 9 already initialised, 10 not initialised, 11 waits for an approval. */
   readonly exit: number;
   readonly retry: boolean;
   readonly says: string;

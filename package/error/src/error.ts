@@ -27,3 +27,6 @@ export function toSpikeError(thrown: unknown): SpikeError {
   if (thrown instanceof SpikeError) return thrown;
   return new SpikeError('api_internal_error', 'something failed that should not have', { cause: thrown });
 }
+
+/** For `limit_exceeded` where what is in the way lasts: whoever asks again in a second, asks in vain. */
+export const untilLater = { detail: { retryAfterMs: 60_000 } } as const;

@@ -1,2 +1,2 @@
 export { codeTable, isErrorCode, type CodeRow, type ErrorCode } from './code.ts';
-export { SpikeError, toSpikeError, type ErrorDetail } from './error.ts';
+export { SpikeError, toSpikeError, untilLater, type ErrorDetail } from './error.ts';

@@ -1,5 +1,10 @@
+export { ChildEnvironment, startChild } from './child.ts';
 export { findProgram, overwriteTitle, replaceProcess } from './exec.ts';
 export { openFileLock } from './file-lock.ts';
 export { harden, setParentDeathSignal } from './harden.ts';
+export { readOpenFileLimit } from './open-file.ts';
 export { openPeerPid, peerCredentials, type PeerCredentials } from './peer.ts';
 export { PidHandle, readProcessStat, type ProcessStat } from './pid.ts';
+export { isExecutable, programOf, programs, thisProgram, type Program, type ProgramName } from './program.ts';
+export { reapInherited } from './reap.ts';
+export { reserveSpace } from './space.ts';

@@ -14,6 +14,8 @@ const signatures = {
   poll: { arguments: ['buffer', 'uint64', 'int32'], return: 'int32' },
   flock: { arguments: ['int32', 'int32'], return: 'int32' },
   fcntl: { arguments: ['int32', 'int32', 'int64'], return: 'int32' },
+  fallocate: { arguments: ['int32', 'int32', 'int64', 'int64'], return: 'int32' },
+  waitpid: { arguments: ['int32', 'buffer', 'int32'], return: 'int32' },
   signal: { arguments: ['int32', 'uint64'], return: 'uint64' },
   posix_openpt: { arguments: ['int32'], return: 'int32' },
   grantpt: { arguments: ['int32'], return: 'int32' },
@@ -34,6 +36,10 @@ const defaultAction = 0n;
 const lockExclusive = 2;
 const lockNonBlocking = 4;
 const wouldBlock = 11;
+const keepSize = 1;
+/** ENOSPC and EDQUOT. */
+const noRoom: readonly number[] = [28, 122];
+const noHang = 1;
 const getFlags = 3;
 const setFlags = 4;
 const nonBlocking = 0o4000;
@@ -109,6 +115,19 @@ export function callFlock(fd: number): boolean {
   if (libc().functions.flock(fd, lockExclusive | lockNonBlocking) === 0) return true;
   if (libc().errno() === wouldBlock) return false;
   throw new SpikeError('host_refused', 'flock failed', { detail: { errno: libc().errno() } });
+}
+
+/** Keeps blocks for a file without making it longer (fallocate(2)); false when the disk or a quota has none left. */
+export function callFallocate(fd: number, from: number, bytes: number): boolean {
+  if (libc().functions.fallocate(fd, keepSize, BigInt(from), BigInt(bytes)) === 0) return true;
+  const errno = libc().errno();
+  if (noRoom.includes(errno)) return false;
+  throw new SpikeError('host_refused', 'fallocate failed', { detail: { errno } });
+}
+
+/** Reaps this child if it has ended; true when there is no such child any more. Never waits. */
+export function isReaped(pid: number): boolean {
+  return libc().functions.waitpid(pid, Buffer.alloc(4), noHang) !== 0;
 }
 
 export function resetSignalAction(signal: number): void {

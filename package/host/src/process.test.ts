@@ -37,6 +37,29 @@ test('a replaced process keeps its pid and gets the default signal actions', asy
   assert.match(ignored ?? '', /SigIgn:\s+0+$/);
 });
 
+test('a replaced process reaps the children that it had before', async () => {
+  const out = await runScript(`
+    import { spawn } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    import { reapInherited, replaceProcess } from '${index}';
+    const children = () => readFileSync('/proc/self/task/' + process.pid + '/children', 'latin1').trim();
+    if (process.env.AGAIN === undefined) {
+      const child = spawn('/bin/sh', ['-c', 'read line'], { stdio: ['pipe', 'ignore', 'ignore'] });
+      child.once('spawn', () => replaceProcess(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { AGAIN: '1' }));
+    } else {
+      // Its standard input was closed with the old image, so it ends by itself.
+      const had = children();
+      reapInherited(10);
+      const timer = setInterval(() => {
+        if (children() !== '') return;
+        clearInterval(timer);
+        console.log('had', had.split(' ').length);
+      }, 10);
+    }
+  `);
+  assert.equal(out.trim(), 'had 1');
+});
+
 test('a replaced process gets standard streams that block, as every program expects', async () => {
   const out = await runScript(`
     import { readFileSync } from 'node:fs';

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Environment } from '@spike/config';
 import { toSpikeError } from '@spike/error';
-import { harden } from '@spike/host';
+import { harden, reapInherited } from '@spike/host';
 import { createLog, describeError, levels, type Level, type Log } from '@spike/log';
 
 export interface PartContext {
@@ -30,6 +30,7 @@ export async function runPart(
   main: (context: PartContext) => Promise<void>,
 ): Promise<void> {
   const hardened = harden();
+  using _inherited = reapInherited();
   const env: Environment = { ...process.env };
   const log = createLog({ component, level: levelOf(env), write: writeLine });
   for (const lack of hardened.lacking) log.warn('process.not_hardened', { lack });

@@ -53,7 +53,9 @@ test('the client sends what the route wants and reads what it answers', async ()
   const client = new AuthorityClient(server);
   const { entry: made } = await client.createEntry({ spiffeId: entry.spiffeId });
   assert.deepEqual(made.selectors, [{ type: 'uid', value: '7' }]);
-  assert.deepEqual(asked, [`/v1/entry/create {"spiffeId":"${entry.spiffeId}","selectors":[]}`]);
+  assert.deepEqual(asked, [
+    `/v1/entry/create {"spiffeId":"${entry.spiffeId}","selectors":[],"federatesWith":[]}`,
+  ]);
   await assert.rejects(client.status(), withCode('net_peer_connection', /form/));
 });
 

@@ -1,4 +1,4 @@
-import { SpiffeError, SpiffeId } from '@spike/spiffe';
+import { SpiffeError, SpiffeId, TrustDomain } from '@spike/spiffe';
 import { z } from 'zod';
 import { SpikeError } from '@spike/error';
 import { formatSelector, isPartName, parseSelector, selectorTypes } from './selector.ts';
@@ -39,6 +39,18 @@ export const spiffeIdSchema = z.string().check((context) => {
   }
 });
 
+/** The name of a trust domain, without a scheme. */
+export const trustDomainSchema = z.string().check((context) => {
+  const domain = decodeWith((text) => TrustDomain.parse(text))(context.value, context);
+  if (context.issues.length > 0 || domain.name === context.value) return;
+  context.issues.push({ code: 'custom', message: 'is a name without spiffe://', input: context.value });
+});
+
+const mostTrustDomains = 64;
+
+/** Whose bundles a workload gets beside its own. */
+export const federatesWithSchema = z.array(trustDomainSchema).max(mostTrustDomains).readonly();
+
 export const entryIdSchema = z
   .string()
   .regex(/^[0-9a-f]{16}$/, 'the id of an entry is 16 hexadecimal digits');
@@ -58,6 +70,8 @@ export const entrySchema = z
     selectors: z.array(selectorSchema).min(1).max(maxSelectors).readonly(),
     createdAt: z.iso.datetime(),
     origin: z.enum(entryOrigins),
+    /** Absent in what was written by a release that knew no federation. */
+    federatesWith: federatesWithSchema.default([]),
   })
   .readonly();
 

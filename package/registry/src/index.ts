@@ -11,6 +11,7 @@ export {
   type AdminRoute,
   type AuthorityStatus,
 } from './protocol.ts';
+export { endpointSchema, type EndpointSetting, type Relationship } from './relationship.ts';
 export { isPartId } from './reserved.ts';
 export {
   formatSelector,

@@ -3,11 +3,14 @@ import { z } from 'zod';
 import {
   entryIdSchema,
   entrySchema,
+  federatesWithSchema,
   maxSelectors,
   partNameSchema,
   selectorSchema,
   spiffeIdSchema,
+  trustDomainSchema,
 } from './entry.ts';
+import { relationshipDraftSchema, relationshipSchema } from './relationship.ts';
 
 const pidSchema = z.int().min(1).max(0x40_0000);
 const nothing = z.strictObject({});
@@ -24,6 +27,8 @@ export const statusSchema = z
     rotateEveryMs: z.int(),
     entries: z.int(),
     streams: z.int(),
+    /** Where others get the bundle of this trust domain; absent while it is not served. */
+    bundleUrl: z.string().optional(),
     parts: z.array(z.strictObject({ pid: z.int(), part: z.string() }).readonly()).readonly(),
     /** What this authority does not protect from, in a sentence for people. */
     caution: z.string(),
@@ -47,9 +52,31 @@ export const adminRoutes = {
     request: z.strictObject({
       spiffeId: spiffeIdSchema,
       selectors: z.array(selectorSchema).max(maxSelectors).readonly().default([]),
+      federatesWith: federatesWithSchema.default([]),
     }),
     response: z.strictObject({ entry: entrySchema, created: z.boolean() }),
   },
+  /** Whose bundles the holders of this entry get, from now on. */
+  'entry/federate': {
+    request: z.strictObject({ id: entryIdSchema, federatesWith: federatesWithSchema }),
+    response: z.strictObject({ entry: entrySchema }),
+  },
+  /** What another trust domain needs in order to believe this one: the SPIFFE bundle, as JSON. */
+  'bundle/show': {
+    request: nothing,
+    response: z.strictObject({ trustDomain: trustDomainSchema, bundle: z.string() }),
+  },
+  'federation/list': {
+    request: nothing,
+    response: z.strictObject({ relationships: z.array(relationshipSchema).readonly() }),
+  },
+  /** The bundle, where it is to be had, or both; in the place of what was said of that trust domain before. */
+  'federation/set': {
+    request: relationshipDraftSchema,
+    response: z.strictObject({ relationship: relationshipSchema }),
+  },
+  /** From now on nobody of that trust domain is believed. */
+  'federation/delete': { request: z.strictObject({ trustDomain: trustDomainSchema }), response: nothing },
   'entry/delete': { request: z.strictObject({ id: entryIdSchema }), response: nothing },
   /** From the launcher alone, for a child of its own. Lasts as long as that process or this authority. */
   'part/register': { request: z.strictObject({ pid: pidSchema, part: partNameSchema }), response: nothing },

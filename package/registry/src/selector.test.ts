@@ -85,7 +85,10 @@ test('an entry of the wire has a valid workload ID, at least one selector and no
     origin: 'operator',
   };
   assert.deepEqual(entrySchema.parse(entry).selectors, [{ type: 'uid', value: '1000' }]);
-  assert.deepEqual(entrySchema.encode(entrySchema.parse(entry)), entry);
+  // What a release before federation wrote is read, too.
+  assert.deepEqual(entrySchema.encode(entrySchema.parse(entry)), { ...entry, federatesWith: [] });
+  const federated = { ...entry, federatesWith: ['partner.example'] };
+  assert.deepEqual(entrySchema.encode(entrySchema.parse(federated)), federated);
   for (const wrong of [
     { spiffeId: 'spiffe://spike.ist' },
     { spiffeId: 'https://spike.ist/a' },
@@ -94,6 +97,8 @@ test('an entry of the wire has a valid workload ID, at least one selector and no
     { selectors: ['uid:x'] },
     { origin: 'me' },
     { id: '../../etc' },
+    { federatesWith: ['spiffe://partner.example'] },
+    { federatesWith: ['Partner'] },
     { more: 1 },
   ]) {
     assert.equal(entrySchema.safeParse({ ...entry, ...wrong }).success, false, JSON.stringify(wrong));
@@ -102,7 +107,7 @@ test('an entry of the wire has a valid workload ID, at least one selector and no
 
 test('the IDs of the parts are theirs with all that is below, and a longer name is not', () => {
   const isPart = (path: string): boolean => isPartId(SpiffeId.parse(`spiffe://spike.ist${path}`));
-  for (const path of ['/spike/nexus', '/spike/keeper/1', '/spike/bootstrap/a/b'])
+  for (const path of ['/spike/nexus', '/spike/keeper/1', '/spike/bootstrap/a/b', '/spike/authority'])
     assert.equal(isPart(path), true);
   for (const path of ['/spike/nexus2', '/spike/pilot/role/superuser', '/spike/Nexus', '/a/spike/nexus'])
     assert.equal(isPart(path), false);

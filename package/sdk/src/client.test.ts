@@ -10,7 +10,7 @@ import {
   type TransportRequest,
 } from '@spike/contract';
 import { SpikeError, type ErrorCode } from '@spike/error';
-import { nexusSamples, Stage } from '@spike/server/testing';
+import { fitFor, nexusSamples, Stage } from '@spike/server/testing';
 import { createClient } from './client.ts';
 import { Spike } from './spike.ts';
 
@@ -32,11 +32,37 @@ function scripted(...answers: readonly (readonly [status: number, body: string] 
   return { transport: { send }, requests };
 }
 
+void test('a client that waits when it is told to does so for a login, and for nothing else that fails', async () => {
+  const requests: TransportRequest[] = [];
+  const refusals = [
+    { status: 429, retryAfterMs: 1 },
+    { status: 429, retryAfterMs: 60_000 },
+  ];
+  const transport: Transport = {
+    send: (request) => {
+      requests.push(request);
+      const told = refusals[requests.length - 1] ?? { status: 503 };
+      return Promise.resolve({ ...told, body: Buffer.from('{}') });
+    },
+  };
+  const client = createClient(transport, nexusTable, { retry: 'when-told' });
+  const login = () => client.login({ user: 'admin', password: 'x', ttlSeconds: 60, scope: 'all' });
+  await assert.rejects(login(), (error) => {
+    assert.ok(error instanceof SpikeError);
+    assert.deepEqual([error.code, error.detail['retryAfterMs']], ['limit_exceeded', 60_000]);
+    return true;
+  });
+  assert.equal(requests.length, 2, 'a millisecond is waited for, a minute is not');
+  await assert.rejects(login(), { code: 'state_not_ready' });
+  assert.equal(requests.length, 3);
+});
+
 void suite('a client against the real dispatch, without sockets', () => {
   for (const name of Object.keys(nexusTable) as (keyof typeof nexusTable)[]) {
     void test(`${name} brings its input to the handler and the answer back`, async () => {
       const stage = Stage.ofNexus();
       const { guard } = nexusTable[name];
+      stage.sessions.alone = fitFor(nexusTable[name]);
       const role = guard.kind === 'role' ? guard.anyOf[0] : 'superuser';
       const client = createClient(stage.transport(stage.world.peer(rolePaths[role])), nexusTable);
       const call = client[name] as (input: unknown) => Promise<unknown>;
@@ -79,6 +105,26 @@ void suite('a client against the real dispatch, without sockets', () => {
       ],
     );
     await assert.rejects(spike.policy.list(), { code: 'access_unauthorized' });
+  });
+
+  void test('a workload encrypts and decrypts, as one piece and as plain bytes', async () => {
+    const turned = (bytes: Uint8Array): Uint8Array => bytes.map((byte) => byte ^ 0xff);
+    const nonce = new Uint8Array(12).fill(3);
+    const stage = Stage.ofNexus({
+      encrypt: async (_grant, { plaintext }) => ({ version: 1, nonce, ciphertext: turned(plaintext) }),
+      decrypt: async (_grant, { ciphertext }) => ({ plaintext: turned(ciphertext) }),
+    });
+    const peer = stage.world.peer('/app');
+    stage.policies.allow(peer.id, 'execute', 'spike/system/cipher/exec');
+    const spike = new Spike(createClient(stage.transport(peer), nexusTable), '', () => Promise.resolve());
+    for (const plaintext of [new Uint8Array(), Uint8Array.of(0, 1, 255)]) {
+      const encrypted = await spike.encrypt(plaintext);
+      assert.deepEqual(encrypted, Uint8Array.of(1, ...nonce, ...turned(plaintext)));
+      assert.deepEqual(Uint8Array.from(await spike.decrypt(encrypted)), plaintext);
+    }
+    const asked = stage.audit.records.length;
+    await assert.rejects(spike.decrypt(Uint8Array.of(2)), { code: 'data_invalid_input' });
+    assert.equal(stage.audit.records.length, asked, 'nothing is sent that cannot be right');
   });
 
   void test('an administrator puts, shows, lists and deletes policies', async () => {

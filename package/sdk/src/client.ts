@@ -1,8 +1,9 @@
 import {
-  formatJson,
-  formatRequest,
   parseJson,
   parseResponse,
+  readResponse,
+  writeRequest,
+  type BodyKind,
   type InputOf,
   type OutputOf,
   type Route,
@@ -11,7 +12,7 @@ import {
 } from '@spike/contract';
 import { SpikeError } from '@spike/error';
 import { readFailure, readHiddenFailure } from './failure.ts';
-import { callWithRetry } from './retry.ts';
+import { callWithRetry, isToldSoon, mayRetry } from './retry.ts';
 
 export interface CallOptions {
   /** For everything, retries included; 10 seconds unless told. */
@@ -21,8 +22,13 @@ export interface CallOptions {
 }
 
 export interface ClientOptions {
-  /** Asks again within the deadline, where that is safe. Off unless told. */
-  readonly retry?: boolean;
+  /** Of an administrator's session, asked for at each call; undefined for none. Workloads have none. */
+  readonly token?: () => string | undefined;
+  /**
+   * Asks again within the deadline, where that is safe; `when-told` only where the server said to try again soon. Off
+   * unless told.
+   */
+  readonly retry?: boolean | 'when-told';
   readonly deadlineMs?: number;
 }
 
@@ -57,36 +63,51 @@ async function send(
   options: ClientOptions & CallOptions,
 ): Promise<OutputOf<Route>> {
   options.signal?.throwIfAborted();
-  const body = formatJson(formatRequest(route, input));
+  // Where plain bytes will do, base64 in JSON would only make them larger.
+  const kind: BodyKind = route.octets === undefined ? 'json' : 'octets';
+  const body = writeRequest(route, kind, input);
   const once = (deadlineMs: number): Promise<OutputOf<Route>> =>
-    exchange(transport, route, body, deadlineMs, options.signal);
+    exchange(transport, route, { kind, body, token: options.token?.() }, deadlineMs, options.signal);
   const deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
-  return options.retry === true
-    ? callWithRetry(once, { deadlineMs, repeatable: route.repeatable, signal: options.signal })
-    : once(deadlineMs);
+  const { retry = false, signal } = options;
+  if (retry === false) return once(deadlineMs);
+  const mayAgain = retry === true ? (error: SpikeError) => mayRetry(error, route.repeatable) : isToldSoon;
+  return callWithRetry(once, { deadlineMs, mayAgain, signal });
 }
 
 async function exchange(
   transport: Transport,
   route: Route,
-  body: Uint8Array,
+  request: { readonly kind: BodyKind; readonly body: Uint8Array; readonly token: string | undefined },
   deadlineMs: number,
   signal: AbortSignal | undefined,
 ): Promise<OutputOf<Route>> {
-  const { status, body: answer } = await transport.send({
+  const answer = await transport.send({
     path: route.path,
     action: route.action,
-    body,
+    kind: request.kind,
+    body: request.body,
+    ...(request.token === undefined ? {} : { token: request.token }),
     repeatable: route.repeatable,
     deadlineMs,
     responseBytes: route.limits.responseBytes,
     ...(signal === undefined ? {} : { signal }),
   });
-  if (status !== 200) throw readFailure(route, status, answer);
-  const json = parseAnswer(answer);
+  if (answer.status !== 200) throw readFailure(route, answer);
+  if (request.kind === 'octets') return readOctets(route, answer.body);
+  const json = parseAnswer(answer.body);
   const hidden = readHiddenFailure(route, json);
   if (hidden !== undefined) throw hidden;
   return parseResponse(route, json);
+}
+
+function readOctets(route: Route, body: Uint8Array): OutputOf<Route> {
+  try {
+    return readResponse(route, 'octets', body);
+  } catch (cause) {
+    const detail = { sent: true };
+    throw new SpikeError('net_peer_connection', "the server's answer is not understood", { cause, detail });
+  }
 }
 
 function parseAnswer(body: Uint8Array): unknown {

@@ -18,7 +18,7 @@ export async function check(): Promise<void> {
   // @ts-expect-error: no others
   await client.getSecret({ path, version: 0, force: true });
   // @ts-expect-error: a route that there is
-  await client.undeleteSecret({ path });
+  await client.burnSecret({ path });
   const { hash } = await client.verifyBootstrap({ nonce: new Uint8Array(12), ciphertext: new Uint8Array() });
   hash.toUpperCase();
   // @ts-expect-error: a secret is no text

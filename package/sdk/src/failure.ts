@@ -1,5 +1,4 @@
-import type { Route } from '@spike/contract';
-import { parseJson } from '@spike/contract';
+import { parseJson, type Route, type TransportResponse } from '@spike/contract';
 import { codeTable, isErrorCode, SpikeError, type ErrorCode } from '@spike/error';
 
 /** What a client makes of a status whose body does not tell more (wire.md 1.7). */
@@ -14,14 +13,19 @@ const codeOfStatus: ReadonlyMap<number, ErrorCode> = new Map([
 ]);
 
 /** The error that an answer other than 200 stands for. Also of servers that are not ours, and of what is no JSON. */
-export function readFailure(route: Route, status: number, body: Uint8Array): SpikeError {
+export function readFailure(route: Route, { status, body, retryAfterMs }: TransportResponse): SpikeError {
   const json = parseLeniently(body);
   const told = json[route.error.field] ?? json['err'];
   const code = isErrorCode(told) ? told : (codeOfStatus.get(status) ?? 'net_peer_connection');
   const message = json['message'];
   const trail = json['trail'];
   return new SpikeError(code, typeof message === 'string' ? message : codeTable[code].says, {
-    detail: { sent: true, status, ...(typeof trail === 'string' ? { trail } : {}) },
+    detail: {
+      sent: true,
+      status,
+      ...(typeof trail === 'string' ? { trail } : {}),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
   });
 }
 

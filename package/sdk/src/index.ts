@@ -4,5 +4,13 @@ export { authorizeRole, openClient, type OpenClientOptions, type OpenedClient } 
 export { pickWorkload } from './pick.ts';
 export { createPoolTransport, toNetError, type PoolTransportOptions } from './pool-transport.ts';
 export { mayRetry } from './retry.ts';
+export type { SecretMetadata, SecretMetadataChange, SecretVersion } from './secret-metadata.ts';
 export { Secret, SecretValue } from './secret-value.ts';
-export { Spike, type Policy, type PolicyCalls, type PolicyInput } from './spike.ts';
+export {
+  Spike,
+  type ListOptions,
+  type Policy,
+  type PolicyCalls,
+  type PolicyInput,
+  type PutOptions,
+} from './spike.ts';

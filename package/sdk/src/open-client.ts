@@ -1,4 +1,4 @@
-import { rolePaths, type Role, type Table } from '@spike/contract';
+import { rolePaths, type Role, type Table, type Transport } from '@spike/contract';
 import {
   authorizeBelow,
   openPool,
@@ -19,6 +19,8 @@ export interface OpenClientOptions<T extends Table> extends ClientOptions {
   readonly requireGroup?: string;
   readonly maxSockets?: number;
   readonly connectMs?: number;
+  /** Puts something between the client and its connections, such as a look at what goes by. */
+  readonly wrap?: (transport: Transport) => Transport;
 }
 
 /** A client and the connections that it owns. */
@@ -45,7 +47,7 @@ export function openClient<T extends Table>(options: OpenClientOptions<T>): Open
     ...(requireGroup === undefined ? {} : { requireGroup }),
   });
   return {
-    call: createClient(transport, options.table, options),
+    call: createClient(options.wrap?.(transport) ?? transport, options.table, options),
     [Symbol.dispose]: () => pool[Symbol.dispose](),
   };
 }

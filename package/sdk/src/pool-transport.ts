@@ -1,4 +1,4 @@
-import type { Transport, TransportRequest, TransportResponse } from '@spike/contract';
+import { contentTypes, type Transport, type TransportRequest, type TransportResponse } from '@spike/contract';
 import { SpikeError } from '@spike/error';
 import { isUnsent, SpiffeError, type TlsPool } from '@spike/spiffe';
 
@@ -25,10 +25,13 @@ async function send(
   url.pathname = `${root.pathname.replace(/\/+$/, '')}${request.path}`;
   url.search = request.action === '' ? '' : `action=${request.action}`;
   try {
-    const { status, body } = await options.pool.request({
+    const { status, headers, body } = await options.pool.request({
       method: 'POST',
       url,
-      headers: { 'Content-Type': 'application/json' },
+      headers: {
+        'Content-Type': contentTypes[request.kind ?? 'json'],
+        ...(request.token === undefined ? {} : { Authorization: `Bearer ${request.token}` }),
+      },
       body: request.body,
       timeoutMs: request.deadlineMs,
       maxResponseBytes: request.responseBytes,
@@ -36,11 +39,17 @@ async function send(
       ...(request.signal === undefined ? {} : { signal: request.signal }),
       ...(options.requireGroup === undefined ? {} : { requireGroup: options.requireGroup }),
     });
-    return { status, body };
+    const retryAfterMs = readRetryAfter(headers['retry-after']);
+    return { status, body, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   } catch (thrown) {
     request.signal?.throwIfAborted();
     throw toNetError(thrown, root.host);
   }
+}
+
+/** Seconds; the other form, a date, is of no use between two clocks. */
+function readRetryAfter(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1_000 : undefined;
 }
 
 /** What the SPIFFE library says, in the codes of SPIKE. */
@@ -57,7 +66,7 @@ export function toNetError(thrown: unknown, host: string): SpikeError {
   const { code, message } = thrown;
   if (code === 'deadline_exceeded')
     return new SpikeError('net_timeout', `${host} did not answer in time`, options);
-  if (code === 'identity_withdrawn' || code === 'identity_expired')
+  if (code === 'identity_withdrawn' || code === 'identity_expired' || isWithdrawal(thrown.cause))
     return new SpikeError('identity_withdrawn', message, options);
   // Anything else: somebody answered there, and it is not whom we want to speak to, or not in a way that we understand.
   const refused = code !== 'connection_failed' && code !== 'connection_lost' && code !== 'aborted';
@@ -65,4 +74,9 @@ export function toNetError(thrown: unknown, host: string): SpikeError {
     cause: thrown,
     detail: { ...options.detail, refused },
   });
+}
+
+/** Our own identity went while the request was under way. */
+function isWithdrawal(cause: unknown): boolean {
+  return cause instanceof SpiffeError && cause.code === 'identity_withdrawn';
 }

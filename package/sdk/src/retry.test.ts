@@ -1,9 +1,11 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { SpikeError, type ErrorCode } from '@spike/error';
-import { callWithRetry, mayRetry } from './retry.ts';
+import { callWithRetry, isToldSoon, mayRetry } from './retry.ts';
 
-const error = (code: ErrorCode, detail: Record<string, boolean> = {}) =>
+const again = (failure: SpikeError): boolean => mayRetry(failure, true);
+
+const error = (code: ErrorCode, detail: Record<string, boolean | number> = {}) =>
   new SpikeError(code, 'x', { detail });
 
 for (const [what, failure, reading, writing] of [
@@ -48,7 +50,7 @@ void test('it asks again until it succeeds, with less time each time', async () 
       left.push(remainingMs);
       return left.length < 3 ? Promise.reject(error('state_not_ready')) : Promise.resolve('done');
     },
-    { deadlineMs: 5000, repeatable: true },
+    { deadlineMs: 5000, mayAgain: again },
   );
   assert.equal(answer, 'done');
   assert.equal(left.length, 3);
@@ -61,7 +63,7 @@ void test('it gives up with the last error when the deadline leaves no room', as
     calls += 1;
     return Promise.reject(error('state_not_ready'));
   };
-  await assert.rejects(callWithRetry(failing, { deadlineMs: 1000, repeatable: true }), {
+  await assert.rejects(callWithRetry(failing, { deadlineMs: 1000, mayAgain: again }), {
     code: 'state_not_ready',
   });
   assert.ok(calls >= 2);
@@ -74,7 +76,7 @@ void test('a last try that had no time left does not hide what was in the way', 
     await new Promise((resolve) => setTimeout(resolve, remainingMs + 1));
     throw error('net_timeout', { sent: false });
   };
-  await assert.rejects(callWithRetry(failing, { deadlineMs: 800, repeatable: true }), {
+  await assert.rejects(callWithRetry(failing, { deadlineMs: 800, mayAgain: again }), {
     code: 'state_not_ready',
   });
   assert.equal(calls, 2);
@@ -87,7 +89,7 @@ void test('it stops at once when its caller does, with the reason of the caller'
     controller.abort(reason);
     return Promise.reject(error('state_not_ready'));
   };
-  const options = { deadlineMs: 60_000, repeatable: true, signal: controller.signal };
+  const options = { deadlineMs: 60_000, mayAgain: again, signal: controller.signal };
   await assert.rejects(callWithRetry(failing, options), reason);
 });
 
@@ -99,7 +101,48 @@ void test('a caller who gives up while it waits to ask again gets the reason tha
       setImmediate(() => controller.abort(reason));
       return Promise.reject(error('state_not_ready'));
     },
-    { deadlineMs: 5000, repeatable: true, signal: controller.signal },
+    { deadlineMs: 5000, mayAgain: again, signal: controller.signal },
   );
   await assert.rejects(call, (thrown) => thrown === reason);
+});
+
+void test('a server that says when to come again is not asked before', async () => {
+  const asked: number[] = [];
+  const answer = await callWithRetry(
+    () => {
+      asked.push(performance.now());
+      if (asked.length === 2) return Promise.resolve('done');
+      return Promise.reject(error('limit_exceeded', { retryAfterMs: 300 }));
+    },
+    { deadlineMs: 60_000, mayAgain: isToldSoon },
+  );
+  assert.equal(answer, 'done');
+  // Timers count whole milliseconds.
+  assert.ok((asked[1] ?? 0) - (asked[0] ?? 0) >= 299);
+});
+
+void test('who is told only to wait waits for what comes soon, and is told of the rest at once', async () => {
+  for (const failure of [
+    error('limit_exceeded', { retryAfterMs: 60_000 }),
+    error('limit_exceeded'),
+    error('state_not_ready', { retryAfterMs: 1 }),
+  ]) {
+    let calls = 0;
+    const failing = (): Promise<never> => {
+      calls += 1;
+      return Promise.reject(failure);
+    };
+    const call = callWithRetry(failing, { deadlineMs: 3_600_000, mayAgain: isToldSoon });
+    await assert.rejects(call, (thrown) => thrown === failure);
+    assert.equal(calls, 1);
+  }
+  let calls = 0;
+  const beyond = (): Promise<never> => {
+    calls += 1;
+    return Promise.reject(error('limit_exceeded', { retryAfterMs: 5_000 }));
+  };
+  await assert.rejects(callWithRetry(beyond, { deadlineMs: 4_000, mayAgain: isToldSoon }), {
+    code: 'limit_exceeded',
+  });
+  assert.equal(calls, 1, 'the time that there is does not reach so far');
 });

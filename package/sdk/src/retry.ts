@@ -18,12 +18,27 @@ export function mayRetry(error: SpikeError, repeatable: boolean): boolean {
   return repeatable || error.detail['sent'] === false;
 }
 
+/** A longer wait is for whoever asked to decide about. */
+const soonMs = 10_000;
+
+/** Too much was asked for, nothing was done, and the server says that it will take it in a moment. */
+export function isToldSoon(error: SpikeError): boolean {
+  const toldMs = toldPauseMs(error);
+  return error.code === 'limit_exceeded' && toldMs !== undefined && toldMs <= soonMs;
+}
+
+function toldPauseMs({ detail }: SpikeError): number | undefined {
+  const ms = detail['retryAfterMs'];
+  return typeof ms === 'number' ? ms : undefined;
+}
+
 /** Calls until it succeeds, fails for good, or the deadline leaves no room for another try. */
 export async function callWithRetry<T>(
   call: (remainingMs: number) => Promise<T>,
   options: {
     readonly deadlineMs: number;
-    readonly repeatable: boolean;
+    /** Whether it may be sent again after this. */
+    readonly mayAgain: (error: SpikeError) => boolean;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<T> {
@@ -40,8 +55,9 @@ export async function callWithRetry<T>(
       const isNet = error.code === 'net_peer_connection' || error.code === 'net_timeout';
       if (isNet && telling !== undefined && performance.now() >= until) throw telling;
       if (!isNet) telling = error;
-      const pauseMs = waitMs * (0.5 + Math.random() / 2);
-      if (!mayRetry(error, options.repeatable) || performance.now() + pauseMs >= until) throw error;
+      // Those who were told the same time do not all come back in the same moment.
+      const pauseMs = (toldPauseMs(error) ?? 0) + waitMs * (0.5 + Math.random() / 2);
+      if (!options.mayAgain(error) || performance.now() + pauseMs >= until) throw error;
       await pause(pauseMs, options.signal);
     }
   }

@@ -1,23 +1,40 @@
 import { SpikeError } from '@spike/error';
-import type { ValueMap } from '@spike/contract';
+import {
+  fromWireValues,
+  type MixedValues,
+  type NexusTable,
+  type OutputOf,
+  type SecretPath,
+} from '@spike/contract';
 
 const shown = '[secret]';
 const inspect = Symbol.for('nodejs.util.inspect.custom');
 
 /**
- * A text that does not get into a log by accident: printing, joining, JSON and inspection show `[secret]`. It came as
- * a JavaScript string, which cannot be wiped: expose it late and let go of it early.
+ * A text, or bytes, that does not get into a log by accident: printing, joining, JSON and inspection show `[secret]`.
+ * It came as a JavaScript string, which cannot be wiped: expose it late and let go of it early.
  */
 export class SecretValue {
-  readonly #text: string;
+  readonly #value: string | Uint8Array;
 
-  constructor(text: string) {
-    this.#text = text;
+  constructor(value: string | Uint8Array) {
+    this.#value = value;
   }
 
-  /** The value itself. */
+  /** Whether it was stored as bytes, which need not be a text. */
+  get isBinary(): boolean {
+    return typeof this.#value !== 'string';
+  }
+
+  /** The value itself. Throws SpikeError `data_invalid_input` for bytes: `exposeBytes` gives those. */
   expose(): string {
-    return this.#text;
+    if (typeof this.#value === 'string') return this.#value;
+    throw new SpikeError('data_invalid_input', 'this value is binary and no text: ask for its bytes');
+  }
+
+  /** A copy of the value as bytes; those of a text are its UTF-8. */
+  exposeBytes(): Uint8Array {
+    return typeof this.#value === 'string' ? new TextEncoder().encode(this.#value) : this.#value.slice();
   }
 
   toString(): string {
@@ -44,7 +61,7 @@ export class Secret {
   readonly version: number | undefined;
   readonly #fields: ReadonlyMap<string, SecretValue>;
 
-  constructor(path: string, version: number | undefined, values: ValueMap) {
+  constructor(path: string, version: number | undefined, values: MixedValues) {
     this.path = path;
     this.version = version;
     this.#fields = new Map(Object.entries(values).map(([key, value]) => [key, new SecretValue(value)]));
@@ -77,5 +94,15 @@ export class Secret {
 
   toJSON(): object {
     return { path: this.path, version: this.version, keys: this.keys };
+  }
+}
+
+/** Throws SpikeError `net_peer_connection` when the server sent something else than it says. */
+export function readSecret(path: SecretPath, answer: OutputOf<NexusTable['getSecret']>): Secret {
+  const { data, version, encoding } = answer;
+  try {
+    return new Secret(path.text, version, fromWireValues({ values: data, encoding }));
+  } catch (cause) {
+    throw new SpikeError('net_peer_connection', "the server's answer is not understood", { cause });
   }
 }

@@ -48,9 +48,8 @@ void test('an allowed request reaches its handler and is recorded once, with eve
 for (const [what, path, action] of [
   ['an unknown path', '/v1/nothing', ''],
   ['an unknown action', secrets, 'read'],
-  ['a route that comes later', secrets, 'undelete'],
-  ['metadata', '/v1/store/secrets/metadata', 'get'],
-  ['encryption', '/v1/cipher/encrypt', ''],
+  ['an action that there is not', secrets, 'rename'],
+  ['an action of a route that has none', '/v1/cipher/encrypt', 'get'],
   ['a trailing slash', `${secrets}/`, ''],
   ['a name of every object', 'constructor', ''],
 ] as const) {
@@ -147,6 +146,55 @@ void test('the same holds for a loss while the audit is written', async () => {
   });
 });
 
+void test('whoever is denied is refused on every route there is and on none, in the words of every refusal, and the audit says why', async () => {
+  const { stage, root, app } = openStage();
+  stage.policies.allow(app.id, 'read', samplePath);
+  const stranger = await stage.ask(stage.world.peer('/stranger'), secrets, 'get', { path: samplePath });
+  stage.gate.denied.add(app.id.toString());
+  const urls = [...new Set(Object.values(nexusTable).map(({ path, action }) => `${path} ${action}`))];
+  const { length: before } = stage.audit.records;
+  for (const url of [...urls, '/v1/nothing ', `${secrets} nothing`]) {
+    const [path = '', action = ''] = url.split(' ');
+    const { status, json } = await stage.ask(app, path, action, { path: samplePath });
+    assert.deepEqual(
+      [status, json['err'], json['message']],
+      [401, 'access_unauthorized', 'this identity may not do that'],
+      url,
+    );
+  }
+  assert.deepEqual(stage.calls, []);
+  const records = stage.audit.records.slice(before);
+  assert.equal(records.length, urls.length + 2);
+  for (const { outcome, code } of records) assert.deepEqual([outcome, code], ['denied', 'identity_denied']);
+  const { trail: _denied, ...told } = (await stage.ask(app, secrets, 'get', { path: samplePath })).json;
+  const { trail: _refused, ...usual } = stranger.json;
+  assert.deepEqual(told, usual);
+  assert.equal((await stage.ask(root, secrets, 'get', { path: samplePath })).status, 200);
+  stage.gate.denied.clear();
+  assert.equal((await stage.ask(app, secrets, 'get', { path: samplePath })).status, 200);
+});
+
+void test('whoever is denied while a request is at work gets no answer to it, and nothing of it is committed any more', async () => {
+  const { stage, app } = openStage();
+  for (const action of ['read', 'write'] as const) stage.policies.allow(app.id, action, samplePath);
+  stage.before = () => void stage.gate.denied.add(app.id.toString());
+  await assert.rejects(stage.ask(app, secrets, 'get', { path: samplePath }), { code: 'net_peer_connection' });
+  stage.gate.denied.clear();
+  stage.before = ({ check }) => {
+    stage.gate.denied.add(app.id.toString());
+    check();
+  };
+  assert.equal((await stage.ask(app, secrets, '', put)).status, 401);
+  stage.gate.denied.clear();
+  stage.before = () => undefined;
+  const append = stage.audit.append.bind(stage.audit);
+  stage.audit.append = async (...record) => {
+    await append(...record);
+    stage.gate.denied.add(app.id.toString());
+  };
+  await assert.rejects(stage.ask(app, secrets, 'get', { path: samplePath }), { code: 'net_peer_connection' });
+});
+
 void test('when the audit cannot be written, nothing is served, refusals included', async () => {
   const { stage, root, app } = openStage();
   stage.audit.failure = new Error('disk full');
@@ -196,6 +244,48 @@ void test('a mutation that fails after its draft is recorded as failed, under th
   assert.deepEqual(
     [record?.trail, record?.outcome, record?.code, record?.committed],
     [trail, 'failed', 'entity_version_conflict', false],
+  );
+});
+
+void test('a mutation that fails behind its commit is recorded as made, and then as failed', async () => {
+  const { stage, root } = openStage();
+  let draft = { trail: '', record: '' };
+  stage.before = ({ draftAudit }) => {
+    draft = draftAudit();
+    stage.audit.committed.add(draft.trail);
+    throw new SpikeError('store_failed', 'what was written cannot be read again');
+  };
+  const { status } = await stage.ask(root, secrets, '', put);
+  assert.equal(status, 500);
+  const [made, failed] = stage.audit.records;
+  assert.deepEqual(made, { ...(JSON.parse(draft.record) as object), committed: true });
+  assert.deepEqual(
+    [failed?.trail, failed?.outcome, failed?.code, failed?.committed],
+    [draft.trail, 'failed', 'store_failed', false],
+  );
+});
+
+void test('a request that begins a session is recorded under it when it succeeds, and under none when it fails', async () => {
+  const { stage, root } = openStage();
+  const begun = { administrator: 'ann', accessor: 'accessor-of-ann' };
+  const committed: string[] = [];
+  const failures: SpikeError[] = [];
+  stage.before = ({ draftAudit, about }) => {
+    about('ann');
+    committed.push(draftAudit(begun).record);
+    for (const failure of failures) throw failure;
+  };
+  await stage.ask(root, secrets, '', put);
+  failures.push(new SpikeError('store_failed', 'the disk is full'));
+  await stage.ask(root, secrets, '', put);
+  const [served, failed] = stage.audit.records;
+  assert.deepEqual(served, { ...(JSON.parse(committed[0] ?? '') as object), committed: true });
+  assert.deepEqual(
+    [served, failed].map((record) => [record?.subject, record?.administrator, record?.accessor]),
+    [
+      ['ann', begun.administrator, begun.accessor],
+      ['ann', undefined, undefined],
+    ],
   );
 });
 
@@ -334,6 +424,7 @@ void test('a request whose body arrives after the identity was withdrawn begins 
       method: 'POST',
       path: secrets,
       action: '',
+      contentType: undefined,
       bodyBytes: undefined,
       readBody: () => {
         stage.gate.identityEpoch += 1;
@@ -351,4 +442,44 @@ void test('a request whose body arrives after the identity was withdrawn begins 
       [['failed', 'identity_withdrawn']],
     );
   }
+});
+
+void test('plain bytes come to a handler and go back from it, and a failure of such a request is told in JSON', async () => {
+  const { stage, root, app } = openStage();
+  const send = (peer: typeof root, path: string, body: Uint8Array) =>
+    stage.transport(peer).send({
+      path,
+      action: '',
+      kind: 'octets',
+      body,
+      repeatable: true,
+      deadlineMs: 1000,
+      responseBytes: 65_536,
+    });
+  const { status, body } = await send(root, '/v1/cipher/encrypt', Buffer.from([0, 255]));
+  assert.equal(status, 200);
+  assert.deepEqual(stage.calls[0]?.input, { plaintext: Buffer.from([0, 255]) });
+  assert.equal(Buffer.from(body).toString('hex'), `01${'00'.repeat(12 + 19)}`);
+  const failures = [
+    { of: await send(root, '/v1/cipher/decrypt', Uint8Array.of(2)), status: 400, err: 'api_bad_request' },
+    { of: await send(app, '/v1/cipher/decrypt', Uint8Array.of(2)), status: 401, err: 'access_unauthorized' },
+    // The kind of a body is the route's to choose: elsewhere these bytes are no JSON.
+    { of: await send(root, secrets, Uint8Array.of(1)), status: 400, err: 'api_bad_request' },
+  ];
+  for (const failure of failures) {
+    assert.equal(failure.of.status, failure.status);
+    const json = JSON.parse(Buffer.from(failure.of.body).toString()) as { err: string };
+    assert.equal(json.err, failure.err);
+  }
+  assert.equal(stage.calls.length, 1);
+});
+
+void test('what was refused is recorded, and is no action that a checkpoint would be signed for', async () => {
+  const { stage, root, app } = openStage();
+  assert.equal((await stage.ask(app, '/v1/operator/recover', '', {})).status, 401);
+  assert.equal((await stage.ask(app, '/v1/acl/policy', 'list', {})).status, 401);
+  assert.equal(stage.audit.records.length, 2);
+  assert.deepEqual(stage.audit.actions, []);
+  assert.equal((await stage.ask(root, '/v1/acl/policy', 'list', {})).status, 200);
+  assert.deepEqual(stage.audit.actions, ['policy.list']);
 });

@@ -1,22 +1,30 @@
 import {
-  formatResponse,
-  parseJson,
-  parseRequest,
-  type InputOf,
+  bodyKindOf,
+  readRequest,
+  writeResponse,
   type OutputOf,
   type Route,
   type Table,
 } from '@spike/contract';
-import { SpikeError, toSpikeError } from '@spike/error';
+import { codeTable, SpikeError, toSpikeError } from '@spike/error';
 import { describeError, type Log } from '@spike/log';
 import { answerError, answerOk, wireCode } from './answer.ts';
-import { AuditEntry, RandomIds, toDraft, type AuditDraft } from './audit-record.ts';
+import { AuditEntry, Stamps, toDraft, type AuditDraft, type Begun, type Outcome } from './audit-record.ts';
 import { Deadline } from './deadline.ts';
 import type { Answer, Exchange } from './exchange.ts';
-import { Authority } from './guard/authorize.ts';
+import { Authority, type Caller } from './guard/authorize.ts';
 import type { Grant } from './guard/grant.ts';
 import type { RoleBook } from './guard/role.ts';
-import type { AuditPort, Gate, Handlers, PolicyDecider, RequestContext } from './port.ts';
+import type {
+  Administration,
+  AuditPort,
+  Gate,
+  Handlers,
+  Observed,
+  PolicyDecider,
+  RequestContext,
+  SessionPort,
+} from './port.ts';
 
 export interface DispatchOptions<T extends Table> {
   readonly component: string;
@@ -26,8 +34,11 @@ export interface DispatchOptions<T extends Table> {
   readonly handlers: Handlers<T>;
   readonly roles: RoleBook;
   readonly policies: PolicyDecider;
+  readonly sessions: SessionPort;
   readonly gate: Gate;
   readonly audit: AuditPort;
+  /** Told of each request behind its record, before its answer; must not throw and not take long. */
+  readonly observe?: (observed: Observed) => void;
   readonly log: Log;
 }
 
@@ -42,6 +53,8 @@ type AnyHandler = (
 interface Entry {
   readonly route: Route;
   readonly handle: AnyHandler;
+  /** Path and action, as the audit names them. */
+  readonly text: string;
 }
 
 /** From so many bytes on, a body is not read of a peer to whom no path is open; below, its record names the path. */
@@ -57,8 +70,9 @@ export function createDispatch<T extends Table>(options: DispatchOptions<T>): Di
 class Dispatcher<T extends Table> {
   readonly #options: DispatchOptions<T>;
   readonly #authority: Authority;
-  readonly #entries = new Map<string, Entry>();
-  readonly #ids = new RandomIds();
+  /** By path, then by action. */
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #stamps = new Stamps();
 
   constructor(options: DispatchOptions<T>) {
     this.#options = options;
@@ -67,29 +81,30 @@ class Dispatcher<T extends Table> {
       // The one place where a handler loses the types of its route: both come from the same key of the table.
       const handler: unknown = Reflect.get(options.handlers, name);
       const handle = handler as AnyHandler;
-      this.#entries.set(`${route.path}?${route.action}`, { route, handle });
+      const actions = this.#entries.get(route.path) ?? new Map<string, Entry>();
+      this.#entries.set(route.path, actions.set(route.action, { route, handle, text: toRouteText(route) }));
     }
   }
 
   async serve(exchange: Exchange): Promise<void> {
     const { gate, component } = this.#options;
     const epoch = gate.identityEpoch;
+    const entry =
+      exchange.method === 'POST' ? this.#entries.get(exchange.path)?.get(exchange.action) : undefined;
     const facts = {
       component,
       instance: this.#options.instance(),
       spiffeId: exchange.peer.id.toString(),
       remoteAddress: exchange.remoteAddress,
       remotePort: exchange.remotePort,
-      route: toRouteText(exchange),
+      route: entry?.text ?? toRouteText(exchange),
     };
-    const audit = new AuditEntry(facts, this.#ids);
-    const entry =
-      exchange.method === 'POST' ? this.#entries.get(`${exchange.path}?${exchange.action}`) : undefined;
+    const audit = new AuditEntry(facts, this.#stamps);
     if (entry !== undefined) audit.action = entry.route.audit;
     let answer: Answer;
     let failure: SpikeError | undefined;
     try {
-      answer = answerOk(await this.#handle(exchange, entry, audit, epoch));
+      answer = await this.#handle(exchange, entry, audit, epoch);
     } catch (thrown) {
       failure = toSpikeError(thrown);
       answer = answerError(failure, audit.trail, entry?.route.error);
@@ -101,9 +116,12 @@ class Dispatcher<T extends Table> {
       this.#options.log.error('audit.unavailable', { trail: audit.trail, ...describeError(thrown) });
       const unavailable = new SpikeError('audit_unavailable', 'the audit cannot be written; try again later');
       answer = answerError(unavailable, audit.trail, entry?.route.error);
+      failure = unavailable;
     }
-    // Nothing may come between this question and the first byte.
-    if (gate.identityEpoch === epoch) exchange.answer(answer);
+    this.#options.observe?.(audit.observed(outcomeOf(failure), failure?.code));
+    // Nothing may come between these questions and the first byte.
+    const isDenied = failure?.code !== 'identity_denied' && gate.denies(exchange.peer.id);
+    if (gate.identityEpoch === epoch && !isDenied) exchange.answer(answer);
     else exchange.cut();
   }
 
@@ -112,49 +130,105 @@ class Dispatcher<T extends Table> {
     entry: Entry | undefined,
     audit: AuditEntry,
     epoch: number,
-  ): Promise<Record<string, unknown>> {
+  ): Promise<Answer> {
     const { gate } = this.#options;
+    if (exchange.refusal !== undefined) throw exchange.refusal;
     if (exchange.method !== 'POST') throw new SpikeError('api_bad_request', 'every route takes POST');
     // The original is not ready for what it does not know, either (wire.md 1.1).
     gate.check(entry?.route.need ?? 'unlocked');
+    // Here, where every request comes by, so that no route can forget it.
+    if (gate.denies(exchange.peer.id)) this.#noteToken(exchange, audit);
+    this.#assertAdmitted(exchange);
     if (entry === undefined) throw new SpikeError('api_bad_request', 'there is no such route');
     const { route, handle } = entry;
     const { peer } = exchange;
     if ('at' in route.guard) audit.path = route.guard.at;
-    const early = this.#authority.authorizeEarly(route, peer);
+    const caller: Caller = { peer, administrator: this.#authenticate(exchange, route, audit) };
+    const early = this.#authority.authorizeEarly(route, caller);
     const large = (exchange.bodyBytes ?? Infinity) > cheapBytes;
     // Authorising an empty request refuses it, in the words of every other refusal.
-    if (large && this.#authority.isHopeless(route, peer)) this.#authority.authorize(route, peer, {});
+    if (large && this.#authority.isHopeless(route, caller)) this.#authority.authorize(route, caller, {});
     using deadline = new Deadline(route.limits.deadlineMs, exchange);
     const body = await exchange.readBody(route.limits.requestBytes, route.limits.deadlineMs);
     // Bodies take their time; nothing is begun for whoever sent one to a Nexus that has lost its identity since.
     if (gate.identityEpoch !== epoch)
       throw new SpikeError('identity_withdrawn', 'the identity was withdrawn while the request arrived');
-    const input = parseRequest(route, parseJson(body)) as InputOf<Route>;
+    this.#assertAdmitted(exchange);
+    const kind = bodyKindOf(route, exchange.contentType);
+    const input = readRequest(route, kind, body);
     notePath(audit, route, input);
-    const grant = early ?? this.#authority.authorize(route, peer, input);
+    const grant = early ?? this.#authority.authorize(route, caller, input);
     audit.policy = grant.policy;
     const output = await handle(grant, input, {
       trail: audit.trail,
+      remoteAddress: exchange.remoteAddress,
+      check: () => {
+        this.#assertAdmitted(exchange);
+        if (grant.administrator !== undefined) this.#options.sessions.assertStill(grant.administrator);
+      },
       get signal() {
         return deadline.signal;
       },
-      draftAudit: () => draftOnce(audit),
+      about: (subject) => {
+        audit.subject = subject;
+      },
+      draftAudit: (begun) => draftOnce(audit, begun),
     });
-    return formatResponse(route, output);
+    return answerOk(kind, writeResponse(route, kind, output));
+  }
+
+  /** Throws SpikeError `identity_denied`. */
+  #assertAdmitted({ peer }: Exchange): void {
+    if (this.#options.gate.denies(peer.id))
+      throw new SpikeError('identity_denied', codeTable.identity_denied.says);
+  }
+
+  /**
+   * Whose session this request comes under. A token of ours is looked at wherever it is shown: one that was made for
+   * somebody else has to be noticed also where none is asked for. What others call a bearer token is no matter of ours.
+   */
+  #authenticate(exchange: Exchange, route: Route, audit: AuditEntry): Administration | undefined {
+    const { sessions, roles } = this.#options;
+    const { peer, token, remoteAddress } = exchange;
+    const accessor = token === undefined ? undefined : sessions.accessorOf(token);
+    const isSuperuser = roles.has(peer.id, 'superuser');
+    const asked = this.#authority.wantsSession(route, peer) || (isSuperuser && token !== undefined);
+    if (!asked && accessor === undefined) return undefined;
+    audit.accessor = accessor;
+    const administrator = sessions.authenticate({ token, peer: peer.id, remoteAddress, trail: audit.trail });
+    if (!isSuperuser) return undefined;
+    // Where the SVID alone is enough, nobody has a name.
+    if (administrator.name !== '') audit.administrator = administrator.name;
+    if (administrator.accessor !== '') audit.accessor = administrator.accessor;
+    return administrator;
+  }
+
+  /** Of whoever is refused anyway: a token that was made for somebody else is stolen, and has to be noticed all the same. */
+  #noteToken({ peer, token, remoteAddress }: Exchange, audit: AuditEntry): void {
+    const { sessions } = this.#options;
+    audit.accessor = token === undefined ? undefined : sessions.accessorOf(token);
+    if (audit.accessor === undefined) return;
+    try {
+      sessions.authenticate({ token, peer: peer.id, remoteAddress, trail: audit.trail });
+    } catch {
+      // What is answered is the denial.
+    }
   }
 
   async #record(audit: AuditEntry, failure: SpikeError | undefined): Promise<void> {
     const { audit: port, gate } = this.#options;
     if (failure === undefined && audit.draft !== undefined) {
-      await port.append(audit.draft, { committed: true });
+      await port.append(audit.draft, { committed: true, action: audit.action });
       return;
     }
-    const denied = failure?.row.status === 401;
-    const outcome = failure === undefined ? 'ok' : denied ? 'denied' : 'failed';
+    const outcome = outcomeOf(failure);
     const code = failure === undefined ? '' : wireCode(failure.code);
     const record = audit.record(outcome, code, { withPath: gate.unlocked });
-    if (gate.unlocked) await port.append(toDraft(record), { committed: false });
+    // A refusal is no action: whoever may do nothing else could have a checkpoint signed for each of his requests.
+    const done = failure === undefined ? { action: audit.action } : {};
+    if (gate.unlocked && audit.draft !== undefined)
+      await port.appendIfCommitted(audit.draft, { action: audit.action });
+    if (gate.unlocked) await port.append(toDraft(record), { committed: false, ...done });
     else await port.appendUnready(toDraft(record), record);
   }
 
@@ -169,7 +243,13 @@ class Dispatcher<T extends Table> {
   }
 }
 
-function draftOnce(audit: AuditEntry): AuditDraft {
+function outcomeOf(failure: SpikeError | undefined): Outcome {
+  if (failure === undefined) return 'ok';
+  return failure.row.status === 401 ? 'denied' : 'failed';
+}
+
+function draftOnce(audit: AuditEntry, begun: Begun | undefined): AuditDraft {
+  audit.begun = begun;
   audit.draft = toDraft(audit.record('ok', '', { withPath: true }));
   return audit.draft;
 }
@@ -181,7 +261,7 @@ function notePath(audit: AuditEntry, route: Route, input: Readonly<Record<string
 }
 
 /** What a stranger wrote there, cut to a length that a log can bear. */
-function toRouteText({ path, action }: Exchange): string {
+function toRouteText({ path, action }: Pick<Exchange, 'path' | 'action'>): string {
   const text = action === '' ? path : `${path}?action=${action}`;
   return text.length > longestRoute ? `${text.slice(0, longestRoute)}…` : text;
 }

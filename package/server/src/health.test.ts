@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openHealth } from './health.ts';
 
-const signal = AbortSignal.timeout(5000);
+const signal = AbortSignal.timeout(120_000);
 
 void test('live says that the process runs, and ready whether it serves', async () => {
   let ready = false;

@@ -2,19 +2,25 @@ import { once } from 'node:events';
 import { suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { nexusTable, rolePaths } from '@spike/contract';
+import { nexusTable, rolePaths, type NexusTable } from '@spike/contract';
+import { SpikeError } from '@spike/error';
 import {
   authorizeAny,
+  CertificateAuthority,
   openPool,
   type PoolRequest,
   type TlsPool,
   type TlsServer,
+  TrustDomain,
+  X509Bundle,
+  X509BundleSet,
   type X509Svid,
 } from '@spike/spiffe';
-import { createRefusalLog, listen } from './listen.ts';
+import { createRefusalLog, fitLimits, listen, type ListenOptions } from './listen.ts';
 import { createFakeLog } from './testing/port.ts';
 import { samplePath } from './testing/sample.ts';
 import { Stage } from './testing/stage.ts';
+import { TestSource } from './testing/world.ts';
 
 const timeoutMs = 2000;
 
@@ -28,12 +34,15 @@ class Rig implements AsyncDisposable {
   });
   #server: TlsServer | undefined;
 
-  static async open(putDeadlineMs = 10_000): Promise<Rig> {
+  static async open(putDeadlineMs = 10_000, limits: ListenOptions<NexusTable>['limits'] = {}): Promise<Rig> {
     const rig = new Rig();
     const { putSecret } = nexusTable;
     const table = {
       ...nexusTable,
-      putSecret: { ...putSecret, limits: { ...putSecret.limits, deadlineMs: putDeadlineMs } },
+      putSecret: {
+        ...putSecret,
+        limits: { ...putSecret.limits, requestBytes: 2 ** 20, deadlineMs: putDeadlineMs },
+      },
     };
     rig.#server = await listen(
       {
@@ -43,6 +52,7 @@ class Rig implements AsyncDisposable {
         authorize: authorizeAny(),
         host: '127.0.0.1',
         port: 0,
+        limits,
       },
       AbortSignal.timeout(timeoutMs),
     );
@@ -59,8 +69,8 @@ class Rig implements AsyncDisposable {
   }
 
   /** A connection to write anything into. */
-  async raw(): Promise<TLSSocket> {
-    const { cert, key } = pemOf(this.svid);
+  async raw(svid = this.svid): Promise<TLSSocket> {
+    const { cert, key } = pemOf(svid);
     const socket = connectTls({ ...this.server.address, cert, key, rejectUnauthorized: false });
     socket.on('error', () => undefined);
     await once(socket, 'secureConnect');
@@ -202,6 +212,116 @@ void suite('a server on a socket', () => {
   });
 });
 
+/** What the audit and the log tell of a request that never got to a route. */
+function assertRecorded(stage: Stage, code: string, route: string): void {
+  const [record, ...others] = stage.audit.records;
+  assert.deepEqual([record?.outcome, record?.code, record?.route, others.length], ['failed', code, route, 0]);
+  assert.match(record?.spiffeId ?? '', /^spiffe:/);
+  assert.equal(stage.calls.length, 0);
+}
+
+void suite('what is no request of HTTP/1.1', () => {
+  const put = 'POST /v1/store/secrets HTTP/1.1\r\n';
+  const cases: Readonly<
+    Record<string, readonly [text: string, status: number, code: string, route: string]>
+  > = {
+    'two framings': [
+      `${put}Host: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}`,
+      400,
+      'api_bad_request',
+      '',
+    ],
+    'headers that are too large': [
+      `${put}Host: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'api_payload_too_large',
+      '',
+    ],
+    'no host': [`${put}Content-Length: 2\r\n\r\n{}`, 400, 'api_bad_request', '/v1/store/secrets'],
+    'an unknown expectation': [
+      `${put}Host: x\r\nExpect: gold\r\nContent-Length: 2\r\n\r\n{}`,
+      400,
+      'api_bad_request',
+      '/v1/store/secrets',
+    ],
+  };
+  for (const [why, [text, status, code, route]] of Object.entries(cases)) {
+    void test(`${why}: one answer with a trail, one record with the peer, and the end`, async () => {
+      await using rig = await Rig.open();
+      const socket = await rig.raw();
+      socket.write(text);
+      const answer = await readAll(socket);
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `));
+      const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as { err: string; trail: string };
+      assert.equal(body.err, code);
+      assertRecorded(rig.stage, code, route);
+      assert.equal(rig.stage.audit.records[0]?.trail, body.trail);
+      assert.equal((await rig.post('/v1/store/secrets', '{"path":"a"}')).status, 200);
+    });
+  }
+
+  void test('chunks that break off in the middle of a body are one failed request, and never handled', async () => {
+    await using rig = await Rig.open();
+    const socket = await rig.raw();
+    const appended = Promise.withResolvers<void>();
+    const { audit } = rig.stage;
+    const append = audit.append.bind(audit);
+    audit.append = async (...args) => append(...args).finally(() => appended.resolve());
+    socket.write(`${put}Host: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"zz\r\n`);
+    assert.match(await readAll(socket), /^HTTP\/1\.1 400 /);
+    await appended.promise;
+    assertRecorded(rig.stage, 'api_bad_request', '/v1/store/secrets');
+  });
+});
+
+void test('a peer with too many connections at work is told so with a record, and a superuser is served', async () => {
+  await using rig = await Rig.open(10_000, { maxConnections: 1, reserved: 1 });
+  const workload = rig.stage.world.svid('/workload');
+  const busy = await rig.raw(workload);
+  busy.write(`${head('Content-Length: 20')}{"path"`);
+  const asked = Promise.withResolvers<void>();
+  rig.stage.gate.check = () => asked.resolve();
+  await asked.promise;
+  const crowded = await rig.raw(rig.stage.world.svid('/other'));
+  crowded.write(`${head('Content-Length: 2')}{}`);
+  assert.match(await readAll(crowded), /^HTTP\/1\.1 429 [^]*Retry-After: 1[^]*"err":"limit_exceeded"/);
+  assert.equal((await rig.post('/v1/store/secrets', '{"path":"a"}')).status, 200);
+  assert.deepEqual(
+    rig.stage.audit.records.map(({ spiffeId, code }) => [spiffeId, code]),
+    [
+      ['spiffe://spike.ist/other', 'limit_exceeded'],
+      ['spiffe://spike.ist/spike/pilot/role/superuser', ''],
+    ],
+  );
+  busy.destroy();
+});
+
+void test('what was too much is told when to come again, in whole seconds', async () => {
+  await using rig = await Rig.open();
+  for (const [retryAfterMs, header] of [
+    [1, '1'],
+    [1_001, '2'],
+    [60_000, '60'],
+  ] as const) {
+    rig.stage.before = () => {
+      throw new SpikeError('limit_exceeded', 'too many', { detail: { retryAfterMs } });
+    };
+    const { status, headers } = await rig.post('/v1/store/secrets', '{"path":"a","values":{"k":"v"}}');
+    assert.deepEqual([status, headers['retry-after']], [429, header]);
+  }
+});
+
+void test('a body that comes byte by byte is put together again', async () => {
+  await using rig = await Rig.open();
+  const socket = await rig.raw();
+  const value = Array.from({ length: 1000 }, (_, index) => index).join('-');
+  socket.write(`${head('Transfer-Encoding: chunked\r\nConnection: close')}`);
+  for (const letter of `{"path":"a","values":{"k":"${value}"}}`) socket.write(`1\r\n${letter}\r\n`);
+  socket.write('0\r\n\r\n');
+  assert.match(await readAll(socket), /^HTTP\/1\.1 200 /);
+  assert.match(JSON.stringify(rig.stage.calls[0]?.input), new RegExp(`"${value}"`));
+});
+
 void test('strangers fill no log: one line in a second, with the number of the others', () => {
   const { log, lines } = createFakeLog();
   let now = 0;
@@ -214,4 +334,33 @@ void test('strangers fill no log: one line in a second, with the number of the o
     lines.map((line) => (JSON.parse(line) as { unsaid: number }).unsaid),
     [0, 999],
   );
+});
+
+void test('a partner whose authorities have no room in a handshake is named in the log', async () => {
+  const stage = Stage.ofNexus();
+  const trustDomain = TrustDomain.parse('large.test');
+  const authorities = Array.from(
+    { length: 60 },
+    () => CertificateAuthority.create({ trustDomain }).certificate,
+  );
+  const bundles = X509BundleSet.of(...stage.world.bundles, X509Bundle.of(trustDomain, authorities));
+  const source = new TestSource({ svid: stage.world.svid('/spike/nexus'), bundles });
+  const options = { ...stage.options, source, authorize: authorizeAny(), host: '127.0.0.1', port: 0 };
+  await using _server = await listen(options, AbortSignal.timeout(timeoutMs));
+  assert.match(stage.log.lines.join(''), /"federation\.omitted".*"large\.test"/);
+});
+
+void test('there are no more connections than files for them', () => {
+  const limits = {
+    handshakeMs: 1,
+    headerMs: 1,
+    requestMs: 1,
+    idleMs: 1,
+    maxConnections: 10_000,
+    maxHeaderBytes: 1,
+  };
+  assert.equal(fitLimits(limits), limits);
+  assert.equal(fitLimits(limits, 20_000), limits);
+  assert.equal(fitLimits(limits, 1024).maxConnections, 614);
+  assert.equal(fitLimits(limits, 100).maxConnections, 16);
 });

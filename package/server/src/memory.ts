@@ -1,4 +1,4 @@
-import type { Transport, TransportRequest, TransportResponse } from '@spike/contract';
+import { contentTypes, type Transport, type TransportRequest, type TransportResponse } from '@spike/contract';
 import { SpikeError } from '@spike/error';
 import type { VerifiedPeer } from '@spike/spiffe';
 import type { Dispatch } from './dispatch.ts';
@@ -21,6 +21,8 @@ async function send(
     method: 'POST',
     path: request.path,
     action: request.action,
+    contentType: contentTypes[request.kind ?? 'json'],
+    token: request.token,
     bodyBytes: request.body.byteLength,
     readBody: (mostBytes) =>
       request.body.byteLength > mostBytes
@@ -30,7 +32,7 @@ async function send(
         : Promise.resolve(request.body),
     onGone: (listener) => request.signal?.addEventListener('abort', listener, { once: true }),
     answer: ({ status, body }) => {
-      result = { status, body };
+      result = { status, body: typeof body === 'string' ? Buffer.from(body) : body };
     },
     cut: () => {
       result = undefined;

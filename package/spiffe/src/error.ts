@@ -8,6 +8,8 @@ export const spiffeErrorTable = {
   bundle_invalid: 'the bytes are not a bundle',
   bundle_unknown: 'there is no bundle for the trust domain that the ID names',
   chain_invalid: 'no path of valid signatures leads from the leaf to the bundle of its trust domain',
+  token_invalid: 'the text is not a JWT-SVID',
+  token_refused: 'the JWT-SVID is not believed: its signature, its time or its audience is wrong',
   peer_refused: 'the peer proved who it is and is not let in',
   peer_missing: 'the peer showed no certificate',
   identity_withdrawn: 'this workload has no identity any more',

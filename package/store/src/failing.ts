@@ -5,6 +5,7 @@ import type {
   ListOptions,
   Op,
   Row,
+  Snapshot,
   Store,
   StoreHealth,
   Table,
@@ -50,6 +51,10 @@ export class FailingStore implements Store {
 
   async health(): Promise<StoreHealth> {
     return this.#run(async () => this.#inner.health());
+  }
+
+  async snapshot(signal: AbortSignal): Promise<Snapshot> {
+    return this.#run(async () => this.#inner.snapshot(signal));
   }
 
   async verify(signal: AbortSignal): Promise<VerifyReport> {

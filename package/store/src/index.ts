@@ -13,6 +13,7 @@ export {
   type ListOptions,
   type Op,
   type Row,
+  type Snapshot,
   type Store,
   type StoreHealth,
   type Table,

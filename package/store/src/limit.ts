@@ -1,4 +1,4 @@
-import { SpikeError } from '@spike/error';
+import { SpikeError, untilLater } from '@spike/error';
 import {
   maxBodyBytes,
   maxCommitBytes,
@@ -61,6 +61,13 @@ export function checkList(prefix: Uint8Array, options: ListOptions): void {
   if (!Number.isSafeInteger(options.limit) || options.limit < 1 || options.limit > maxListRows) {
     refuse(`a list has 1 to ${String(maxListRows)} rows`);
   }
+  const { bytes = 1 } = options;
+  if (!Number.isSafeInteger(bytes) || bytes < 1) refuse('a list has at least one byte');
+}
+
+/** What a row counts for in the size of a page. */
+export function sizeOfRow(row: Row): number {
+  return row.key.byteLength + row.nonce.byteLength + row.body.byteLength;
 }
 
 function checkRow(row: Row): void {
@@ -76,6 +83,15 @@ function checkExpect(expect: Expect): void {
 
 function checkNumber(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) refuse(`${name} must be a whole number from 0 to 2^53 - 1`);
+}
+
+/** Each keeps what is written over meanwhile, so they do not pile up. */
+export function anotherSnapshot(): SpikeError {
+  return new SpikeError(
+    'limit_exceeded',
+    'another backup of this store is being made: wait for its end',
+    untilLater,
+  );
 }
 
 function refuse(message: string): never {

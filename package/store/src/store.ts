@@ -1,7 +1,18 @@
 import type { Sealed } from './seal.ts';
 
 /** The tables of a store, in the order in which a schema creates them. */
-export const tables = ['secret', 'secret_version', 'policy', 'outbox', 'state'] as const;
+export const tables = [
+  'secret',
+  'secret_version',
+  'policy',
+  'outbox',
+  'state',
+  'administrator',
+  'setting',
+  'attempt',
+  'alert',
+  'history',
+] as const;
 export type Table = (typeof tables)[number];
 
 /** Longest row key in bytes: 32 tags of 16 bytes and a version of 8 (design.md 3). */
@@ -52,6 +63,15 @@ export interface ListOptions {
   readonly after?: Uint8Array;
   /** 1 to `maxListRows`. */
   readonly limit: number;
+  /** Of keys, nonces and bodies together: a page ends behind the row that reaches it, and has one row at least. */
+  readonly bytes?: number;
+}
+
+/** The store as it was at one moment, whatever is written meanwhile. Whoever opened it disposes it, soon: it costs room. */
+export interface Snapshot extends AsyncDisposable {
+  readonly head: Head | undefined;
+  /** All rows of a table, page by page, in the order of the key's bytes. Throws `store_failed` when the snapshot is over. */
+  rows(table: Table, options: ListOptions): Promise<readonly Row[]>;
 }
 
 export interface StoreHealth {
@@ -87,6 +107,11 @@ export interface Store extends AsyncDisposable {
   /** All operations in order, or none; they are durable when this resolves. A later one sees what an earlier one wrote. */
   commit(ops: readonly Op[]): Promise<CommitResult>;
   health(): Promise<StoreHealth>;
+  /**
+   * All that the store holds now, for a backup. It is over when it is disposed, when the signal fires, and with the
+   * store. There is one at a time: throws `limit_exceeded` for a second.
+   */
+  snapshot(signal: AbortSignal): Promise<Snapshot>;
   /** A full check of what is stored, away from the event loop. */
   verify(signal: AbortSignal): Promise<VerifyReport>;
 }

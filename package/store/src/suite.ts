@@ -10,9 +10,12 @@ import {
   maxListRows,
   maxNonceBytes,
   tables,
+  type ListOptions,
   type Op,
   type Row,
+  type Snapshot,
   type Store,
+  type Table,
 } from './store.ts';
 import { applyToModel, opArbitrary, readModel, type Model } from './model.ts';
 
@@ -49,6 +52,7 @@ export function testStore(name: string, runs: number, open: () => Promise<Store>
     testReading(open);
     testWriting(open);
     testLimits(open);
+    testSnapshot(open);
     testProperty(runs, open);
     testClosing(open);
   });
@@ -295,6 +299,104 @@ function testLimits(open: () => Promise<Store>): void {
       isSpikeError('data_invalid_input'),
     );
     assert.deepEqual(await store.list('secret', key('a'), { limit: maxListRows }), []);
+  });
+
+  test('a list ends with the row that fills it, and has one at least', async () => {
+    await using store = await open();
+    for (const name of ['a', 'b', 'c', 'd'])
+      await store.commit([makePut(name, { body: toSealed(new Uint8Array(1_000)) })]);
+    const list = async (bytes: number, after?: string) => {
+      const cursor = after === undefined ? {} : { after: key(after) };
+      const rows = await store.list('secret', new Uint8Array(), { limit: 10, bytes, ...cursor });
+      return rows.map((row) => Buffer.from(row.key).toString());
+    };
+    assert.deepEqual(await list(1), ['a']);
+    assert.deepEqual(await list(1_500), ['a', 'b']);
+    assert.deepEqual(await list(1_500, 'b'), ['c', 'd']);
+    assert.deepEqual(await list(1_500, 'd'), []);
+    await assert.rejects(list(0), isSpikeError('data_invalid_input'));
+    // One that ended early keeps no transaction open.
+    await store.commit([makePut('e')]);
+    assert.deepEqual(await list(1_000_000), ['a', 'b', 'c', 'd', 'e']);
+  });
+}
+
+function testSnapshot(open: () => Promise<Store>): void {
+  const signal = AbortSignal.timeout(60_000);
+  const readAll = async (snapshot: Snapshot, table: Table, page: ListOptions): Promise<readonly Row[]> => {
+    const rows: Row[] = [];
+    for (;;) {
+      const after = rows.at(-1)?.key;
+      const found = await snapshot.rows(table, { ...page, ...(after === undefined ? {} : { after }) });
+      rows.push(...found);
+      if (found.length === 0) return rows;
+    }
+  };
+
+  test('a snapshot stays as the store was, in every table and the head, however much is written', async () => {
+    await using store = await open();
+    await store.commit([
+      { kind: 'head', bytes: Uint8Array.of(1), revision: 1, expect: 'absent' },
+      ...tables.map((table): Op => ({ kind: 'put', table, row: makeRow('kept'), expect: 'absent' })),
+      ...Array.from({ length: 50 }, (_, index) => makePut(`k${index + 10}`)),
+    ]);
+    const before = await store.list('secret', new Uint8Array(), { limit: 1_000 });
+    await using snapshot = await store.snapshot(signal);
+    const writing = Promise.all(
+      Array.from({ length: 50 }, async (_, index) =>
+        store.commit([
+          makePut(`k${index + 10}`, { revision: 2 }),
+          makePut(`new ${index}`),
+          { kind: 'head', bytes: Uint8Array.of(2), revision: 2, expect: 'any' },
+          { kind: 'delete', table: 'policy', key: key('kept'), expect: 'any' },
+        ]),
+      ),
+    );
+    const during = await readAll(snapshot, 'secret', { limit: 7 });
+    await writing;
+    const after = await readAll(snapshot, 'secret', { limit: 1_000 });
+    for (const found of [during, after]) assert.deepEqual(found.map(plain), before.map(plain));
+    assert.deepEqual([snapshot.head?.revision, [...(snapshot.head?.bytes ?? [])]], [1, [1]]);
+    for (const table of tables) assert.notEqual((await snapshot.rows(table, { limit: 1 })).length, 0);
+    assert.equal(await store.get('policy', key('kept')), undefined);
+    assert.equal((await store.head())?.revision, 2);
+  });
+
+  test('a page of a snapshot ends with the row that fills it, and has one at least', async () => {
+    await using store = await open();
+    const body = toSealed(new Uint8Array(1_000));
+    await store.commit(Array.from({ length: 9 }, (_, index) => makePut(`k${index}`, { body })));
+    await using snapshot = await store.snapshot(signal);
+    assert.equal((await snapshot.rows('secret', { limit: 100, bytes: 1 })).length, 1);
+    assert.equal((await snapshot.rows('secret', { limit: 100, bytes: 3_000 })).length, 3);
+    assert.equal((await snapshot.rows('secret', { limit: 2, bytes: 3_000 })).length, 2);
+    assert.equal((await readAll(snapshot, 'secret', { limit: 100, bytes: 2_500 })).length, 9);
+    const [row] = await snapshot.rows('secret', { limit: 1 });
+    row?.body.fill(9);
+    assert.equal((await snapshot.rows('secret', { limit: 1 }))[0]?.body[0], 0, 'it answers copies');
+    for (const page of [{ limit: 0 }, { limit: maxListRows + 1 }, { limit: 1, bytes: 0 }]) {
+      await assert.rejects(snapshot.rows('secret', page), isSpikeError('data_invalid_input'));
+    }
+  });
+
+  test('there is one snapshot at a time, and it is over with its disposal, its signal or the store', async () => {
+    const store = await open();
+    const over = async (snapshot: Snapshot): Promise<void> =>
+      assert.rejects(snapshot.rows('secret', { limit: 1 }), isSpikeError('store_failed'));
+    const first = await store.snapshot(signal);
+    await assert.rejects(store.snapshot(signal), isSpikeError('limit_exceeded'));
+    await first[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+    await over(first);
+    const controller = new AbortController();
+    const second = await store.snapshot(controller.signal);
+    controller.abort();
+    await over(second);
+    await assert.rejects(store.snapshot(AbortSignal.abort()), { name: 'AbortError' });
+    const third = await store.snapshot(signal);
+    await store[Symbol.asyncDispose]();
+    await over(third);
+    await assert.rejects(store.snapshot(signal), isSpikeError('store_failed'));
   });
 }
 

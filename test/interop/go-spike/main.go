@@ -1,9 +1,11 @@
-// The Go SDK of SPIKE as a client of our Nexus. Each line of standard input is one call, each line of standard output
-// its outcome. Where Nexus and the Workload API are comes from the variables that the SDK itself reads.
+// What the Go SDK of SPIKE makes possible: a client of our Nexus, a Keeper and a Bootstrap. The client takes one call
+// from each line of standard input; each line of standard output is an outcome. Where Nexus, the Keepers and the Workload
+// API are comes from the variables that the SDK itself reads.
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,10 +28,24 @@ type call struct {
 	Name        string                  `json:"name"`
 	SPIFFEID    string                  `json:"spiffeId"`
 	Permissions []data.PolicyPermission `json:"permissions"`
+	ID          int                     `json:"id"`
+	Shard       *[32]byte               `json:"shard"`
+	Nonce       []byte                  `json:"nonce"`
+	Plaintext   []byte                  `json:"plaintext"`
+	Ciphertext  []byte                  `json:"ciphertext"`
 }
 
 func main() {
-	if err := run(); err != nil {
+	part := run
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "keeper":
+			part = serveKeeper
+		case "bootstrap":
+			part = bootstrap
+		}
+	}
+	if err := part(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -93,8 +109,16 @@ func perform(spike *api.API, wanted call) (any, *sdkErrors.SDKError) {
 		return spike.ListPolicies(ctx, wanted.SPIFFEID, wanted.Path)
 	case "recover":
 		return spike.Recover(ctx)
+	case "restore":
+		return spike.Restore(ctx, wanted.ID, wanted.Shard)
 	case "encrypt":
-		return spike.CipherEncrypt(ctx, []byte("plain"), "")
+		return spike.CipherEncrypt(ctx, wanted.Plaintext, "")
+	case "decrypt":
+		return spike.CipherDecrypt(ctx, 1, wanted.Nonce, wanted.Ciphertext, "")
+	case "encrypt-stream":
+		return spike.CipherEncryptStream(ctx, bytes.NewReader(wanted.Plaintext))
+	case "decrypt-stream":
+		return spike.CipherDecryptStream(ctx, bytes.NewReader(wanted.Ciphertext))
 	}
 	failure := sdkErrors.ErrDataInvalidInput.Clone()
 	return nil, failure

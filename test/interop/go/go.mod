@@ -3,13 +3,13 @@ module spike.invalid/interop
 go 1.26
 
 require (
+	github.com/go-jose/go-jose/v4 v4.1.2
 	github.com/spiffe/go-spiffe/v2 v2.6.0
 	google.golang.org/grpc v1.75.0
 )
 
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect
-	github.com/go-jose/go-jose/v4 v4.1.2 // indirect
 	golang.org/x/crypto v0.39.0 // indirect
 	golang.org/x/net v0.41.0 // indirect
 	golang.org/x/sys v0.33.0 // indirect

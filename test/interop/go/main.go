@@ -15,7 +15,6 @@ import (
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
-	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 	"google.golang.org/grpc/status"
@@ -38,8 +37,16 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "fetch":
 		return fetch(ctx)
-	case len(args) == 1 && args[0] == "jwt":
-		return jwt(ctx)
+	case len(args) == 2 && args[0] == "jwt":
+		return jwt(ctx, args[1])
+	case len(args) == 2 && args[0] == "mint":
+		return mint(args[1])
+	case len(args) == 3 && args[0] == "verify":
+		return verify(ctx, args[1], args[2])
+	case len(args) == 4 && args[0] == "fetch-bundle":
+		return fetchBundle(ctx, args[1], args[2], args[3])
+	case len(args) == 1 && args[0] == "serve-bundle":
+		return serveBundle(ctx)
 	case len(args) == 1 && args[0] == "watch":
 		return watch(ctx)
 	case len(args) == 4 && args[0] == "post":
@@ -47,7 +54,7 @@ func run(ctx context.Context, args []string) error {
 	case len(args) == 2 && args[0] == "serve":
 		return serve(ctx, args[1])
 	}
-	return errors.New("usage: interop fetch | jwt | watch | post URL SERVER-ID BODY | serve CLIENT-ID")
+	return errors.New("usage: interop fetch | jwt AUDIENCE | mint ALGORITHM | verify TOKEN AUDIENCE | watch | post URL SERVER-ID BODY | serve CLIENT-ID | fetch-bundle TRUST-DOMAIN URL SERVER-ID | serve-bundle")
 }
 
 var speaking sync.Mutex
@@ -92,23 +99,6 @@ func fetch(ctx context.Context) error {
 	say(map[string]any{
 		"ids": ids, "bundles": bundles, "bundlesAlone": same, "serial": leaf.SerialNumber.String(),
 		"lifeSeconds": int(leaf.NotAfter.Sub(leaf.NotBefore).Seconds()),
-	})
-	return nil
-}
-
-// jwt says how each of the JWT calls ended.
-func jwt(ctx context.Context) error {
-	client, err := workloadapi.New(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	_, one := client.FetchJWTSVID(ctx, jwtsvid.Params{Audience: "interop"})
-	_, bundles := client.FetchJWTBundles(ctx)
-	_, validate := client.ValidateJWTSVID(ctx, "e30.e30.e30", "interop")
-	say(map[string]any{
-		"fetch": status.Code(one).String(), "bundles": status.Code(bundles).String(),
-		"validate": status.Code(validate).String(),
 	})
 	return nil
 }

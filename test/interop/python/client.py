@@ -3,7 +3,7 @@
 import json
 import sys
 
-from spiffe import WorkloadApiClient, X509Source
+from spiffe import JwtSvid, WorkloadApiClient, X509Source
 
 
 def say(**fields: object) -> None:
@@ -22,18 +22,22 @@ def fetch(client: WorkloadApiClient) -> None:
     )
 
 
-def jwt(client: WorkloadApiClient) -> None:
-    def outcome(call) -> str:
-        try:
-            call()
-        except Exception as error:
-            return str(error)
-        return "answered"
-
+def jwt(client: WorkloadApiClient, audience: str) -> None:
+    """Says the token that this process gets, verified with the bundles, and what the Workload API says of it."""
+    svid = client.fetch_jwt_svid(audience={audience})
+    bundle = client.fetch_jwt_bundles().get_bundle_for_trust_domain(svid.spiffe_id.trust_domain)
+    verified = JwtSvid.parse_and_validate(svid.token, bundle, {audience})
+    try:
+        client.validate_jwt_svid(svid.token, audience + "-other")
+        other = "answered"
+    except Exception as error:
+        other = str(error)
     say(
-        fetch=outcome(lambda: client.fetch_jwt_svid(audience={"interop"})),
-        bundles=outcome(client.fetch_jwt_bundles),
-        validate=outcome(lambda: client.validate_jwt_svid("e30.e30.e30", "interop")),
+        id=str(verified.spiffe_id),
+        token=svid.token,
+        validated=str(client.validate_jwt_svid(svid.token, audience).spiffe_id),
+        keys=len(bundle.jwt_authorities),
+        other=other,
     )
 
 
@@ -54,7 +58,7 @@ def main() -> None:
     # The address comes from SPIFFE_ENDPOINT_SOCKET.
     with WorkloadApiClient() as client:
         try:
-            {"fetch": fetch, "jwt": jwt, "watch": watch}[sys.argv[1]](client)
+            {"fetch": fetch, "jwt": jwt, "watch": watch}[sys.argv[1]](client, *sys.argv[2:])
         except Exception as error:
             say(error=str(error))
             sys.exit(1)

@@ -1,15 +1,19 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { promisify } from 'node:util';
 import { AuthorityClient } from '@spike/registry';
 
-const timeoutMs = 10_000;
+const timeoutMs = 30_000;
 const run = promisify(execFile);
 const node = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
+const cache = getCompileCacheDir();
+/** Nothing of ours but where the code lies compiled. */
+const environment = cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) };
 
 const main = join(import.meta.dirname, '..', 'main.ts');
 
@@ -80,7 +84,7 @@ export class TestAuthority implements AsyncDisposable {
     const child = spawn(
       node[0],
       [node[1], main, ...places, '--admin-socket', this.adminSocket, ...this.#flags],
-      { env: { SPIKE_SUPERVISED: '1' }, stdio: ['pipe', 'pipe', 'pipe'] },
+      { env: { ...environment, SPIKE_SUPERVISED: '1' }, stdio: ['pipe', 'pipe', 'pipe'] },
     );
     this.#children.add(child);
     createInterface({ input: child.stderr }).on('line', (line) => this.log.push(line));
@@ -93,8 +97,11 @@ export class TestAuthority implements AsyncDisposable {
     const args = [node[1], main, ...places, '--admin-socket', join(this.directory, 'b2', 's')];
     const source =
       `const { spawn } = require('node:child_process');` +
-      `spawn(process.execPath, ${JSON.stringify(args)}, { env: {}, stdio: ['ignore', 'inherit', 'ignore'] });`;
-    const child = spawn(node[0], ['--eval', source], { env: {}, stdio: ['ignore', 'pipe', 'inherit'] });
+      `spawn(process.execPath, ${JSON.stringify(args)}, { stdio: ['ignore', 'inherit', 'ignore'] });`;
+    const child = spawn(node[0], ['--eval', source], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     this.#children.add(child);
     const lines = createInterface({ input: child.stdout });
     const [line] = await once(lines, 'line', { signal: AbortSignal.timeout(timeoutMs) });
@@ -114,7 +121,7 @@ export class TestAuthority implements AsyncDisposable {
   /** A child of the launcher that watches the Workload API, or what becomes of one by a command of its own. */
   startWorkload(command: readonly string[] = this.workloadCommand): Workload {
     const [program = '', ...args] = command;
-    const child = spawn(program, args, { env: {}, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(program, args, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#children.add(child);
     return new Workload(child);
   }

@@ -3,7 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { SpikeError } from '@spike/error';
 import { PolicyEngine } from './engine.ts';
-import { parsePolicy, restorePolicy, rootTenant, type Policy, type PolicyInput } from './policy.ts';
+import { Pattern } from './pattern.ts';
+import { parsePolicy, restorePolicy, type Policy, type PolicyInput } from './policy.ts';
+import { rootTenant } from './tenant.ts';
+import { checkDecisions } from './testing/decision-property.ts';
 import { checkIndexAgainstScan } from './testing/index-property.ts';
 
 const id = (path: string): string => `spiffe://spike.ist/${path}`;
@@ -146,6 +149,46 @@ test('directories bound a search to what policies could give, and hold the exact
   assert.deepEqual(engine.directories(id('web'), 'list'), [[]]);
 });
 
+test('of ten thousand policies a decision asks only those that begin like the path', (t) => {
+  const engine = new PolicyEngine();
+  const { record } = make({ spiffePattern: '^spiffe://spike\\.ist/.*$' });
+  for (let at = 0; at < 10_000; at += 1) {
+    const pathPattern =
+      [`^tenants/t${String(at)}/.*$`, `^teams/[a-z]+/s${String(at)}$`, `x${String(at)}`][at % 3] ?? '';
+    engine.put(restorePolicy({ ...record, name: `p${String(at)}`, pathPattern }));
+  }
+  assert.equal(engine.decide(id('web'), 'read', 'nothing').allowed, false);
+  const asked = t.mock.method(Pattern.prototype, 'matches');
+  assert.equal(engine.decide(id('web'), 'read', 'tenants/t3000/db').policy, 'p3000');
+  assert.equal(engine.decide(id('web'), 'read', 'teams/red/s3001').policy, 'p3001');
+  assert.ok(asked.mock.callCount() <= 12, String(asked.mock.callCount()));
+});
+
+test('segments that are left open, spelled out and dotted lie side by side in the index', () => {
+  const engine = engineOf(
+    { pathPattern: '^a/[^/]+/x$' },
+    { pathPattern: '^a/b/y$' },
+    { pathPattern: '^a/./z/.*$' },
+    { pathPattern: '^[a-c]+/d/.*$' },
+  );
+  const given = (path: string): string | undefined => engine.decide(id('web'), 'read', path).policy;
+  assert.deepEqual(['a/b/x', 'a/bc/x', 'a/b/y', 'a/q/z/1', 'abc/d/1', 'a/e/x'].map(given), [
+    'p0',
+    'p0',
+    'p1',
+    'p2',
+    'p3',
+    'p0',
+  ]);
+  assert.deepEqual(['a//x', 'a/c/y', 'a/bc/z/1', 'abd/d/1', 'a/b/c/x'].map(given), [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
 test('policies are listed by name', () => {
   const engine = engineOf({ name: 'b' }, { name: 'a' }, { name: 'B' });
   assert.deepEqual(
@@ -157,7 +200,12 @@ test('policies are listed by name', () => {
 });
 
 test('the index decides as a scan over all policies does, through every change', () => {
-  checkIndexAgainstScan({ numRuns: 150 });
+  checkIndexAgainstScan({ numRuns: 50 });
+});
+
+test('decisions are those of a scan with patterns that match by themselves', () => {
+  const { decisions, allowed } = checkDecisions({ numRuns: 25 });
+  assert.ok(decisions > 2000 && allowed > 50, `${String(allowed)} of ${String(decisions)} allowed`);
 });
 
 test('a reserved path is decided by the scan and the index alike for each anchoring', () => {

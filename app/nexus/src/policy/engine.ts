@@ -2,12 +2,14 @@ import { grants, type Action } from './permission.ts';
 import type { Pattern } from './pattern.ts';
 import type { Policy, PolicyRecord } from './policy.ts';
 import { PrefixTree } from './prefix-tree.ts';
+import { Programs } from './program.ts';
 import { isReserved } from './reserved.ts';
-import { anyChar } from './syntax.ts';
+import { literalStart } from './template.ts';
+import { isWithinTenant, labelOf, rootTenant, withinTenant } from './tenant.ts';
 
 export interface Decision {
   readonly allowed: boolean;
-  /** Name of a policy that allows it; there may be others. */
+  /** Name of a policy that allows it, behind its tenant where it has one; there may be others. */
   readonly policy?: string;
 }
 
@@ -18,8 +20,8 @@ interface Group {
   readonly paths: PrefixTree<Policy>;
 }
 
-/** Most peers whose matching groups are remembered between two changes. */
-const maxPeers = 4096;
+/** Half of the peers whose matching groups are remembered between two changes. */
+const halfOfPeers = 2048;
 /** From so many groups on, one walk over all paths is cheaper than one in each group. */
 const manyGroups = 8;
 
@@ -32,30 +34,41 @@ const denied: Decision = { allowed: false };
  */
 export class PolicyEngine {
   readonly #byName = new Map<string, Policy>();
+  readonly #countByTenant = new Map<string, number>();
   readonly #groupBySource = new Map<string, Group>();
   readonly #groups = new PrefixTree<Group>();
   readonly #paths = new PrefixTree<Policy>();
-  readonly #peers = new Map<string, ReadonlySet<Group>>();
+  /** Two halves instead of one map: looking for the oldest in a map passes all that were taken out before. */
+  #youngPeers = new Map<string, ReadonlySet<Group>>();
+  #oldPeers = new Map<string, ReadonlySet<Group>>();
+  readonly #programs = new Programs();
 
   get size(): number {
     return this.#byName.size;
   }
 
-  get(tenant: string, name: string): PolicyRecord | undefined {
-    return this.#byName.get(toId(tenant, name))?.record;
+  /** How many there are, or how many of one tenant. */
+  countOf(tenant?: string): number {
+    return tenant === undefined ? this.#byName.size : (this.#countByTenant.get(tenant) ?? 0);
   }
 
-  /** All policies, by name. */
-  list(): readonly PolicyRecord[] {
+  get(tenant: string, name: string): PolicyRecord | undefined {
+    return this.#byName.get(labelOf({ tenant, name }))?.record;
+  }
+
+  /** All policies, or those of one tenant, by name and tenant. */
+  list(tenant?: string): readonly PolicyRecord[] {
     return [...this.#byName.values()]
       .map((policy) => policy.record)
-      .toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+      .filter((record) => tenant === undefined || record.tenant === tenant)
+      .toSorted((a, b) => compare(a.name, b.name) || compare(a.tenant, b.tenant));
   }
 
   /** Adds the policy, in place of the one with its name. */
   put(policy: Policy): void {
     this.remove(policy.record.tenant, policy.record.name);
-    this.#byName.set(toId(policy.record.tenant, policy.record.name), policy);
+    this.#byName.set(labelOf(policy.record), policy);
+    this.#count(policy.record.tenant, 1);
     const group = this.#groupOf(policy);
     group.policies.add(policy);
     for (const prefix of policy.path.prefixes) {
@@ -65,10 +78,11 @@ export class PolicyEngine {
   }
 
   remove(tenant: string, name: string): boolean {
-    const id = toId(tenant, name);
+    const id = labelOf({ tenant, name });
     const policy = this.#byName.get(id);
     if (policy === undefined) return false;
     this.#byName.delete(id);
+    this.#count(tenant, -1);
     const group = this.#groupBySource.get(policy.spiffe.source);
     if (group === undefined) return true;
     for (const prefix of policy.path.prefixes) {
@@ -79,9 +93,15 @@ export class PolicyEngine {
     if (group.policies.size === 0) {
       this.#groupBySource.delete(group.spiffe.source);
       for (const prefix of group.spiffe.prefixes) this.#groups.remove(prefix, group);
-      this.#peers.clear();
+      this.#forgetPeers();
     }
     return true;
+  }
+
+  #count(tenant: string, more: number): void {
+    const count = this.countOf(tenant) + more;
+    if (count === 0) this.#countByTenant.delete(tenant);
+    else this.#countByTenant.set(tenant, count);
   }
 
   decide(peerId: string, action: Action, path: string): Decision {
@@ -91,7 +111,8 @@ export class PolicyEngine {
     let found: Policy | undefined;
     const allows = (policy: Policy): boolean => {
       if (!grants(policy.mask, action) || (reserved && !policy.anchored)) return false;
-      if (!policy.path.matches(path)) return false;
+      if (!isWithinTenant(path, policy.record.tenant)) return false;
+      if (!policy.path.matches(path, this.#programs)) return false;
       found = policy;
       return true;
     };
@@ -103,7 +124,7 @@ export class PolicyEngine {
         return group !== undefined && groups.has(group) && allows(policy);
       });
     }
-    return found === undefined ? denied : { allowed: true, policy: found.record.name };
+    return found === undefined ? denied : { allowed: true, policy: labelOf(found.record) };
   }
 
   /** Does any policy give this peer the action anywhere? */
@@ -121,10 +142,13 @@ export class PolicyEngine {
   directories(peerId: string, action: Action): readonly (readonly string[])[] {
     const found = new Set<string>();
     for (const group of this.#matchingGroups(peerId)) {
-      for (const { mask, path } of group.policies) {
+      for (const { mask, path, record } of group.policies) {
         if (!grants(mask, action)) continue;
-        if (path.exact !== undefined) found.add(path.exact);
-        else for (const prefix of path.prefixes) found.add(directoryOf(prefix));
+        const places = path.exact === undefined ? path.prefixes.map(directoryOf) : [path.exact];
+        for (const place of places) {
+          const directory = clip(place, record.tenant);
+          if (directory !== undefined) found.add(directory);
+        }
       }
     }
     if (found.has('')) return [[]];
@@ -144,36 +168,49 @@ export class PolicyEngine {
     const group: Group = { spiffe: policy.spiffe, policies: new Set(), paths: new PrefixTree() };
     this.#groupBySource.set(policy.spiffe.source, group);
     for (const prefix of policy.spiffe.prefixes) this.#groups.add(prefix, group);
-    this.#peers.clear();
+    this.#forgetPeers();
     return group;
   }
 
   #matchingGroups(peerId: string): ReadonlySet<Group> {
-    const known = this.#peers.get(peerId);
-    if (known !== undefined) return known;
+    const young = this.#youngPeers.get(peerId);
+    if (young !== undefined) return young;
+    const groups = this.#oldPeers.get(peerId) ?? this.#findGroups(peerId);
+    if (this.#youngPeers.size >= halfOfPeers) {
+      this.#oldPeers = this.#youngPeers;
+      this.#youngPeers = new Map();
+    }
+    this.#youngPeers.set(peerId, groups);
+    return groups;
+  }
+
+  #findGroups(peerId: string): ReadonlySet<Group> {
     const groups = new Set<Group>();
     this.#groups.some(peerId, (group) => {
-      if (group.spiffe.matches(peerId)) groups.add(group);
+      if (group.spiffe.matches(peerId, this.#programs)) groups.add(group);
       return false;
     });
-    if (this.#peers.size >= maxPeers) {
-      for (const oldest of this.#peers.keys()) {
-        this.#peers.delete(oldest);
-        break;
-      }
-    }
-    this.#peers.set(peerId, groups);
     return groups;
+  }
+
+  #forgetPeers(): void {
+    this.#youngPeers.clear();
+    this.#oldPeers.clear();
   }
 }
 
-function toId(tenant: string, name: string): string {
-  return `${tenant}/${name}`;
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The part of a directory that a tenant's policy counts for; undefined for none. */
+function clip(directory: string, tenant: string): string | undefined {
+  if (tenant === rootTenant) return directory;
+  return withinTenant(directory === '' ? [] : directory.split('/'), tenant.split('/'))?.join('/');
 }
 
 function directoryOf(template: string): string {
-  const dot = template.indexOf(anyChar);
-  const literal = dot < 0 ? template : template.slice(0, dot);
+  const literal = literalStart(template);
   return literal.slice(0, Math.max(0, literal.lastIndexOf('/')));
 }
 

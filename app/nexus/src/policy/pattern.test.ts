@@ -7,13 +7,18 @@ import { Pattern } from './pattern.ts';
 import { parsePermissions } from './permission.ts';
 import { parsePolicy, parsePolicyName } from './policy.ts';
 import { matchesWhole, pathPattern, peerId, secretPath, spiffePattern } from './testing/arbitrary.ts';
+import { Programs } from './program.ts';
 import { describePitfalls } from './warning.ts';
+
+const programs = new Programs();
+const parsePath = (source: string): Pattern => Pattern.parsePath(source, programs);
+const parseSpiffe = (source: string): Pattern => Pattern.parseSpiffe(source, programs);
 
 const refused = { name: 'SpikeError', code: 'data_invalid_input' };
 
 test('a path pattern holds the characters of wire.md 4, 1 to 500 of them, and is RE2', () => {
   for (const good of ['a', '^tenants/[^/]+/db$', '.*', '(?i)abc', 'a{3}', '\\Qa.b\\E', 'a'.repeat(500)]) {
-    assert.equal(Pattern.parsePath(good).source, good);
+    assert.equal(parsePath(good).source, good);
   }
   const bad = [
     '',
@@ -32,9 +37,9 @@ test('a path pattern holds the characters of wire.md 4, 1 to 500 of them, and is
     '\\C',
     '\\1',
   ];
-  for (const text of bad) assert.throws(() => Pattern.parsePath(text), refused, text);
-  assert.throws(() => Pattern.parsePath('((a{100}){100}){100}'), refused);
-  assert.throws(() => Pattern.parsePath('a)|(b'), refused);
+  for (const text of bad) assert.throws(() => parsePath(text), refused, text);
+  assert.throws(() => parsePath('((a{100}){100}){100}'), refused);
+  assert.throws(() => parsePath('a)|(b'), refused);
 });
 
 test('a SPIFFE ID pattern has the shape of wire.md 4', () => {
@@ -45,7 +50,7 @@ test('a SPIFFE ID pattern has the shape of wire.md 4', () => {
     'spiffe://a/b//c',
     'spiffe://a//',
   ]) {
-    assert.equal(Pattern.parseSpiffe(good).source, good);
+    assert.equal(parseSpiffe(good).source, good);
   }
   for (const bad of [
     '',
@@ -62,7 +67,7 @@ test('a SPIFFE ID pattern has the shape of wire.md 4', () => {
     'x spiffe://a',
     'spiffe:///a',
   ]) {
-    assert.throws(() => Pattern.parseSpiffe(bad), refused, bad);
+    assert.throws(() => parseSpiffe(bad), refused, bad);
   }
 });
 
@@ -98,7 +103,7 @@ test('the shape check of SPIFFE ID patterns is the language of the original expr
       const source = head + tail;
       let shape = true;
       try {
-        Pattern.parseSpiffe(source);
+        parseSpiffe(source);
       } catch (error) {
         shape = error instanceof SpikeError && error.message.includes('is not an RE2 expression');
       }
@@ -110,16 +115,16 @@ test('the shape check of SPIFFE ID patterns is the language of the original expr
 
 test('the shape check takes time in proportion to a hostile pattern', () => {
   const started = process.cpuUsage().user;
-  assert.throws(() => Pattern.parseSpiffe(`spiffe://a${'/'.repeat(4000)}!`), refused);
-  assert.throws(() => Pattern.parseSpiffe(`spiffe://a${'/'.repeat(10_000_000)}!`), refused);
+  assert.throws(() => parseSpiffe(`spiffe://a${'/'.repeat(4000)}!`), refused);
+  assert.throws(() => parseSpiffe(`spiffe://a${'/'.repeat(10_000_000)}!`), refused);
   assert.ok(process.cpuUsage().user - started < 500_000);
 });
 
 test('a nested repetition is matched in linear time', () => {
-  const pattern = Pattern.parsePath('(a+)+$');
+  const pattern = parsePath('(a+)+$');
   const started = process.cpuUsage().user;
-  assert.equal(pattern.matches(`${'a'.repeat(400)}b`), false);
-  assert.equal(pattern.matches('a'.repeat(400)), true);
+  assert.equal(pattern.matches(`${'a'.repeat(400)}b`, programs), false);
+  assert.equal(pattern.matches('a'.repeat(400), programs), true);
   assert.ok(process.cpuUsage().user - started < 500_000);
 });
 
@@ -134,13 +139,13 @@ test('a pattern matches what RE2 matches over the whole subject, and begins as i
       const text = broken ? `${subject}\n` : subject;
       let parsed: Pattern;
       try {
-        parsed = kind === 'path' ? Pattern.parsePath(source) : Pattern.parseSpiffe(source);
+        parsed = kind === 'path' ? parsePath(source) : parseSpiffe(source);
       } catch {
         return;
       }
       compared += 1;
       const whole = matchesWhole(source, text);
-      assert.equal(parsed.matches(text), whole, `${source} on ${JSON.stringify(text)}`);
+      assert.equal(parsed.matches(text, programs), whole, `${source} on ${JSON.stringify(text)}`);
       if (whole)
         assert.ok(
           parsed.prefixes.some((prefix) => fits(prefix, text)),
@@ -161,22 +166,52 @@ test('a pattern matches what RE2 matches over the whole subject, and begins as i
 });
 
 test('a dot stands for one character, whatever it is but a line break', () => {
-  const pattern = Pattern.parsePath('^a.b$');
+  const pattern = parsePath('^a.b$');
   for (const yes of ['a.b', 'axb', 'a/b', 'a\u{1f600}b', 'aéb'])
-    assert.equal(pattern.matches(yes), true, yes);
+    assert.equal(pattern.matches(yes, programs), true, yes);
   for (const no of ['a\nb', 'ab', 'axxb', 'a\u{1f600}', 'xa.b', 'a.bx'])
-    assert.equal(pattern.matches(no), false, no);
+    assert.equal(pattern.matches(no, programs), false, no);
   assert.equal(pattern.exact, undefined);
-  assert.equal(Pattern.parsePath('a..b').matches('a\u{1f600}b'), false);
-  assert.equal(Pattern.parsePath('a..*').matches('a\u{1f600}'), true);
-  assert.equal(Pattern.parsePath('a..+').matches('a\u{1f600}'), false);
+  assert.equal(parsePath('a..b').matches('a\u{1f600}b', programs), false);
+  assert.equal(parsePath('a..*').matches('a\u{1f600}', programs), true);
+  assert.equal(parsePath('a..+').matches('a\u{1f600}', programs), false);
+});
+
+test('an open segment takes all up to the next slash, and no slash', () => {
+  const cases: [string, readonly string[], readonly string[]][] = [
+    ['^a/[^/]+/b$', ['a/x/b', 'a/xx/b', 'a/\n/b'], ['a//b', 'a/b', 'a/x/y/b', 'a/x/bc', 'a/x']],
+    ['^a/[^/]*/b$', ['a/x/b', 'a//b'], ['a/b', 'a/x/y/b']],
+    ['^a/b[^/]+$', ['a/bx', 'a/bxyz'], ['a/b', 'a/bx/', 'a/bx/y']],
+    ['[^/]+/.+', ['a/b', 'a/b/c', 'a//'], ['a/', 'a', '/b', 'a/b\n']],
+    ['^t[0-9]+/[a-z.-]+$', ['t0/a', 't12/a-.b'], ['t/a', 't1a/a', 't1/', 't1/A', 't1/a/b', 'tt1/a']],
+    ['^\\w+/\\d*/[^/a]*$', ['a_9/1/b', 'a//'], ['/1/b', 'a-/1/b', 'a/x/b', 'a/1/ab', 'a/1/ba']],
+    ['a[^/]+b', ['axb', 'abb'], ['ab', 'a/b', 'axbx']],
+  ];
+  for (const [source, yes, no] of cases) {
+    const pattern = parsePath(source);
+    for (const text of yes) assert.equal(pattern.matches(text, programs), true, `${source} on ${text}`);
+    for (const text of no) assert.equal(pattern.matches(text, programs), false, `${source} on ${text}`);
+    assert.equal(pattern.exact, undefined);
+  }
+});
+
+test('what goes on behind the letter of an escape is not taken for a text that has to be there', () => {
+  for (const [source, text] of [
+    ['.*\\x{2F}[^/]+', 'a/b'],
+    ['\\x2F[a-z]|x', '/b'],
+    ['\\141b*', 'ab'],
+    ['\\pL', 'a'],
+    ['.*\\PN.+', 'ab'],
+  ] as const) {
+    assert.equal(Pattern.restore(source).matches(text, programs), true, source);
+  }
 });
 
 test('what stands before a pattern is found, for the patterns that people write', () => {
   const cases: [string, readonly string[]][] = [
     ['^tenants/acme/.*$', ['tenants/acme/']],
     ['^tenants/acme/db$', ['tenants/acme/db']],
-    ['tenants/acme/[^/]+/db', ['tenants/acme/']],
+    ['tenants/acme/[^/]+/db', ['tenants/acme/\x01/db']],
     ['^a\\.b\\-c/d?', ['a.b-c/']],
     ['ab+c', ['ab']],
     ['ab*c', ['a']],
@@ -191,9 +226,22 @@ test('what stands before a pattern is found, for the patterns that people write'
     ['a.*b', ['a']],
     ['a.+b', ['a\0']],
     ['a.?b', ['a']],
+    ['a/[^/]+/b/.*', ['a/\x01/b/']],
+    ['a/[^/]*/b', ['a/\x01/b']],
+    ['a/t[0-9]+-[a-z]?x{2}/b', ['a/t\x01/b']],
+    ['a/b+\\d/c', ['a/b\x01/c']],
+    ['a/[^/]+', ['a/']],
+    ['[^/]+/+b', ['\x01/']],
+    ['a[^/]/?b', ['a']],
+    ['a/[^/]+.b/c', ['a/']],
+    ['a/[^b]+/c', ['a/']],
+    ['a/[.-9]+/c', ['a/']],
+    ['a/(b|c)/d', ['a/']],
+    ['[a-z]^/b', ['']],
+    ['a\\x2fb/c', ['']],
+    ['a\\pLb/c', ['']],
   ];
-  for (const [source, prefixes] of cases)
-    assert.deepEqual(Pattern.parsePath(source).prefixes, prefixes, source);
+  for (const [source, prefixes] of cases) assert.deepEqual(parsePath(source).prefixes, prefixes, source);
 });
 
 test('a policy that the original would read differently comes with a warning, others without', () => {
@@ -270,6 +318,13 @@ test('a policy is refused for its name first, then its SPIFFE ID pattern, its pa
 });
 
 function fits(template: string, text: string): boolean {
-  const units = Array.from({ length: template.length }, (_, at) => at);
-  return units.every((at) => template[at] === '\0' || template[at] === text[at]);
+  let at = 0;
+  return Array.from(template).every((mark) => {
+    if (mark === '\x01') {
+      at = text.indexOf('/', at);
+      return at >= 0;
+    }
+    at += 1;
+    return mark === '\0' ? at <= text.length : mark === text[at - 1];
+  });
 }

@@ -1,6 +1,8 @@
-import { RE2JS } from 're2js';
 import { SpikeError } from '@spike/error';
-import { anyChar, readShape, type Shape } from './syntax.ts';
+import type { Programs } from './program.ts';
+import { countSteps, mostSteps } from './step.ts';
+import { readShape, type Shape } from './syntax.ts';
+import { fitsTemplate, literalStart } from './template.ts';
 
 // Each repetition stands alone and none of their character sets overlap where they meet, so a backtracking engine
 // has one way only to read the subject: the checks are linear. The original's nested form `(/[…/]+)*` is the same
@@ -12,13 +14,12 @@ const spiffeShape = /^\^?spiffe:\/\/[\\a-zA-Z0-9.\-*()+?[\]]+(?:\/[\\/a-zA-Z0-9.
 const maxSpiffePattern = 4096;
 
 /**
- * One compiled pattern. RE2 semantics, which are linear in the subject, and always against the whole subject: a
+ * One pattern. RE2 semantics, which are linear in the subject, and always against the whole subject: a
  * search for a match anywhere, as in the original, gives `tenants/a` on `other/tenants/a-secret` too.
  */
 export class Pattern {
   readonly source: string;
   readonly #shape: Shape;
-  #program: RE2JS | undefined;
 
   private constructor(source: string) {
     this.source = source;
@@ -26,18 +27,18 @@ export class Pattern {
   }
 
   /** A pattern over secret paths. Throws `data_invalid_input`. */
-  static parsePath(source: string): Pattern {
+  static parsePath(source: string, programs: Programs): Pattern {
     if (!pathShape.test(source)) {
       throw new SpikeError(
         'data_invalid_input',
         'a path pattern has 1 to 500 characters, of letters, digits and ._-/^$()?+*|[]{}\\',
       );
     }
-    return Pattern.#parse(source, 'path');
+    return Pattern.#parse(source, 'path', programs);
   }
 
   /** A pattern over SPIFFE IDs. Throws `data_invalid_input`. */
-  static parseSpiffe(source: string): Pattern {
+  static parseSpiffe(source: string, programs: Programs): Pattern {
     if (source.length > maxSpiffePattern || !spiffeShape.test(source)) {
       throw new SpikeError(
         'data_invalid_input',
@@ -45,7 +46,7 @@ export class Pattern {
           `holds only letters, digits and ._-/\\*()+?[], ${String(maxSpiffePattern)} characters at most`,
       );
     }
-    return Pattern.#parse(source, 'SPIFFE ID');
+    return Pattern.#parse(source, 'SPIFFE ID', programs);
   }
 
   /** A pattern that was parsed before it was stored: compiled when it is first asked, and then once. */
@@ -53,11 +54,19 @@ export class Pattern {
     return new Pattern(source);
   }
 
-  static #parse(source: string, noun: string): Pattern {
+  static #parse(source: string, noun: string, programs: Programs): Pattern {
+    const pattern = new Pattern(source);
+    const steps = pattern.#shape.simple === undefined ? countSteps(source) : 0;
+    if (steps > mostSteps) {
+      throw new SpikeError(
+        'data_invalid_input',
+        `the ${noun} pattern is too large: with every {n} written out it has ${steps < 1e9 ? String(steps) : 'over a billion'} ` +
+          `steps, and ${String(mostSteps)} are the most (a character or a class is one, \\p is twenty); write * or + instead of {n}, or a smaller n`,
+      );
+    }
     try {
-      // What it compiles to is not kept: a program takes 20 KB, and of many policies few are asked at a time.
-      RE2JS.compile(source);
-      return new Pattern(source);
+      programs.get(source);
+      return pattern;
     } catch (cause) {
       const reason = cause instanceof Error ? `: ${cause.message.slice(0, 200)}` : '';
       throw new SpikeError('data_invalid_input', `the ${noun} pattern is not an RE2 expression${reason}`, {
@@ -74,7 +83,7 @@ export class Pattern {
   /** The one subject that matches, where there is but one. */
   get exact(): string | undefined {
     const simple = this.#shape.simple;
-    return simple?.rest === 'none' && !simple.text.includes(anyChar) ? simple.text : undefined;
+    return simple?.rest === 'none' && literalStart(simple.text) === simple.text ? simple.text : undefined;
   }
 
   /** Would an unanchored search find no more than this does, as far as the structure tells? */
@@ -87,42 +96,26 @@ export class Pattern {
   }
 
   /** The subject in which the original's unanchored search would find this first. For the guard of reserved paths only. */
-  findIn(subjects: readonly string[]): string | undefined {
-    const program = compileStored(this.source);
+  findIn(subjects: readonly string[], programs: Programs): string | undefined {
+    const program = programOf(this.source, programs);
     return subjects.find((subject) => program.test(subject));
   }
 
   /** Throws `store_integrity` when a restored pattern is none that this release understands. */
-  matches(subject: string): boolean {
-    const simple = this.#shape.simple;
-    // Most patterns are a text or a subtree; they cost a comparison.
-    const begins = simple === undefined ? undefined : beginsWith(subject, simple.text);
-    if (simple === undefined || begins === undefined) {
-      return (this.#program ??= compileStored(this.source)).testExact(subject);
-    }
-    if (!begins) return false;
-    const more = subject.length - simple.text.length;
-    if (simple.rest === 'none') return more === 0;
-    return (simple.rest === 'any' || more > 0) && !subject.includes('\n', simple.text.length);
+  matches(subject: string, programs: Programs): boolean {
+    const { simple, parts } = this.#shape;
+    // Most patterns are a text, a subtree, or leave a segment open; they cost a comparison.
+    const fits = simple === undefined ? undefined : fitsTemplate(subject, simple);
+    if (fits !== undefined) return fits;
+    // Finding a text is much cheaper than asking RE2, let alone compiling for it: many policies may begin with .*
+    if (parts.length > 0 && !parts.some((part) => subject.includes(part))) return false;
+    return programOf(this.source, programs).testExact(subject);
   }
 }
 
-/** Undefined where a dot meets what may be half a character; RE2 counts those in whole. */
-function beginsWith(subject: string, template: string): boolean | undefined {
-  if (subject.length < template.length) return false;
-  for (let at = 0; at < template.length; at += 1) {
-    const wanted = template.charCodeAt(at);
-    const code = subject.charCodeAt(at);
-    if (wanted === code) continue;
-    if (wanted !== 0 || code === 0x0a) return false;
-    if (code > 0x7f) return undefined;
-  }
-  return true;
-}
-
-function compileStored(source: string): RE2JS {
+function programOf(source: string, programs: Programs): ReturnType<Programs['get']> {
   try {
-    return RE2JS.compile(source);
+    return programs.get(source);
   } catch (cause) {
     throw new SpikeError('store_integrity', 'a stored policy has a pattern that does not compile', { cause });
   }

@@ -1,16 +1,13 @@
 import { SpikeError } from '@spike/error';
 import { Pattern } from './pattern.ts';
+import { Programs } from './program.ts';
 import { parsePermissions, toMask, type Permission } from './permission.ts';
 import { checkReserved, isAnchored } from './reserved.ts';
-
-/**
- * The tenant of every policy until there are others (admin.md D). No name or path can be spelled like it, so no
- * later tenant can.
- */
-export const rootTenant = '$root';
+import { rootTenant } from './tenant.ts';
 
 /** A policy as it is stored and shown. Times are milliseconds since 1970. */
 export interface PolicyRecord {
+  /** It counts below this prefix of paths alone, whatever its pattern says; `rootTenant` for everywhere. */
   readonly tenant: string;
   readonly name: string;
   readonly spiffePattern: string;
@@ -55,15 +52,20 @@ export function parsePolicyName(text: string): string {
 }
 
 /** Checks a new policy in the order name, SPIFFE ID pattern, path pattern, permissions. Throws `data_invalid_input`. */
-export function parsePolicy(input: PolicyInput, at: { createdAt: number; updatedAt: number }): Policy {
+export function parsePolicy(
+  input: PolicyInput,
+  at: { createdAt: number; updatedAt: number },
+  tenant: string = rootTenant,
+): Policy {
   const name = parsePolicyName(input.name);
-  const spiffe = Pattern.parseSpiffe(input.spiffePattern);
-  const path = Pattern.parsePath(input.pathPattern);
+  const programs = new Programs();
+  const spiffe = Pattern.parseSpiffe(input.spiffePattern, programs);
+  const path = Pattern.parsePath(input.pathPattern, programs);
   const permissions = parsePermissions(input.permissions);
-  checkReserved(spiffe, path);
+  checkReserved(spiffe, path, programs);
   return compile(
     {
-      tenant: rootTenant,
+      tenant,
       name,
       spiffePattern: spiffe.source,
       pathPattern: path.source,

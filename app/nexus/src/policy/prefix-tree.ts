@@ -1,13 +1,31 @@
-import { anyChar } from './syntax.ts';
+import { anyChar, anyRun } from './template.ts';
 
-interface Node<T> {
+/** Most nodes have values or children, few have both, and a walk over many policies finds all of them cold. */
+class Node<T> {
   /** Text between the parent and this node. */
   label: string;
-  readonly values: Set<T>;
-  readonly children: Map<number, Node<T>>;
+  values: Set<T> | undefined;
+  children: Map<number, Node<T>> | undefined;
+  /** Whether a child begins with a place that is left open. */
+  open = false;
+
+  constructor(label: string) {
+    this.label = label;
+  }
+
+  child(text: string, at: number): Node<T> | undefined {
+    return this.children?.get(text.charCodeAt(at));
+  }
+
+  adopt(child: Node<T>): void {
+    const code = child.label.charCodeAt(0);
+    this.open ||= code === anyCode || code === runCode;
+    (this.children ??= new Map()).set(code, child);
+  }
 }
 
 const anyCode = anyChar.charCodeAt(0);
+const runCode = anyRun.charCodeAt(0);
 
 /**
  * Values under templates, to be found by a text that begins with them. A look-up walks down the text, so its cost
@@ -15,16 +33,16 @@ const anyCode = anyChar.charCodeAt(0);
  * ASCII, where no path and no SPIFFE ID is, it may find too little.
  */
 export class PrefixTree<T> {
-  readonly #root: Node<T> = { label: '', values: new Set(), children: new Map() };
+  readonly #root = new Node<T>('');
 
   add(prefix: string, value: T): void {
     let node = this.#root;
     let at = 0;
     while (at < prefix.length) {
-      const child = node.children.get(prefix.charCodeAt(at));
+      const child = node.child(prefix, at);
       if (child === undefined) {
-        const leaf = { label: prefix.slice(at), values: new Set<T>(), children: new Map() };
-        node.children.set(prefix.charCodeAt(at), leaf);
+        const leaf = new Node<T>(prefix.slice(at));
+        node.adopt(leaf);
         node = leaf;
         break;
       }
@@ -32,7 +50,7 @@ export class PrefixTree<T> {
       node = shared === child.label.length ? child : split(node, child, shared);
       at += shared;
     }
-    node.values.add(value);
+    (node.values ??= new Set()).add(value);
   }
 
   remove(prefix: string, value: T): void {
@@ -40,12 +58,12 @@ export class PrefixTree<T> {
     let node = this.#root;
     let at = 0;
     while (at < prefix.length) {
-      const child = node.children.get(prefix.charCodeAt(at));
+      const child = node.child(prefix, at);
       if (child === undefined || !prefix.startsWith(child.label, at)) return;
       trail.push((node = child));
       at += child.label.length;
     }
-    node.values.delete(value);
+    node.values?.delete(value);
     prune(trail);
   }
 
@@ -59,26 +77,50 @@ function walk<T>(from: Node<T>, text: string, start: number, visit: (value: T) =
   let node = from;
   let at = start;
   for (;;) {
-    for (const value of node.values) if (visit(value)) return true;
-    if (at === text.length || node.children.size === 0) return false;
-    const dotted = node.children.get(anyCode);
-    if (dotted !== undefined && fits(dotted.label, text, at)) {
-      if (walk(dotted, text, at + dotted.label.length, visit)) return true;
+    if (node.values !== undefined) for (const value of node.values) if (visit(value)) return true;
+    if (at === text.length || node.children === undefined) return false;
+    if (node.open) {
+      // Where each of them goes on in the text is fixed by its template, so no node is looked at twice.
+      if (enter(node.children.get(anyCode), text, at, visit)) return true;
+      if (enter(node.children.get(runCode), text, at, visit)) return true;
     }
-    const child = node.children.get(text.charCodeAt(at));
-    if (child === undefined || child === dotted || !fits(child.label, text, at)) return false;
+    const child = node.child(text, at);
+    if (child === undefined) return false;
+    const next = advance(child.label, text, at);
+    if (next === none) return false;
     node = child;
-    at += child.label.length;
+    at = next;
   }
 }
 
-function fits(label: string, text: string, at: number): boolean {
-  if (text.length - at < label.length) return false;
+function enter<T>(
+  child: Node<T> | undefined,
+  text: string,
+  at: number,
+  visit: (value: T) => boolean,
+): boolean {
+  if (child === undefined) return false;
+  const next = advance(child.label, text, at);
+  return next !== none && walk(child, text, next, visit);
+}
+
+const none = -1;
+
+/** Where the text goes on behind what the label takes of it. */
+function advance(label: string, text: string, from: number): number {
+  let at = from;
   for (let index = 0; index < label.length; index += 1) {
     const wanted = label.charCodeAt(index);
-    if (wanted !== anyCode && wanted !== text.charCodeAt(at + index)) return false;
+    if (wanted === runCode) {
+      const end = text.indexOf('/', at);
+      if (end < 0) return none;
+      at = end;
+      continue;
+    }
+    if (at === text.length || (wanted !== anyCode && wanted !== text.charCodeAt(at))) return none;
+    at += 1;
   }
-  return true;
+  return at;
 }
 
 function sharedLength(label: string, text: string, at: number): number {
@@ -88,10 +130,10 @@ function sharedLength(label: string, text: string, at: number): number {
 }
 
 function split<T>(parent: Node<T>, child: Node<T>, at: number): Node<T> {
-  const middle: Node<T> = { label: child.label.slice(0, at), values: new Set(), children: new Map() };
-  parent.children.set(child.label.charCodeAt(0), middle);
+  const middle = new Node<T>(child.label.slice(0, at));
+  parent.adopt(middle);
   child.label = child.label.slice(at);
-  middle.children.set(child.label.charCodeAt(0), child);
+  middle.adopt(child);
   return middle;
 }
 
@@ -100,7 +142,8 @@ function prune<T>(trail: Node<T>[]): void {
   for (let index = trail.length - 1; index > 0; index -= 1) {
     const node = trail[index];
     const parent = trail[index - 1];
-    if (node === undefined || parent === undefined || node.values.size > 0 || node.children.size > 0) return;
-    parent.children.delete(node.label.charCodeAt(0));
+    if (node === undefined || parent === undefined) return;
+    if ((node.values?.size ?? 0) > 0 || (node.children?.size ?? 0) > 0) return;
+    parent.children?.delete(node.label.charCodeAt(0));
   }
 }

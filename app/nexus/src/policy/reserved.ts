@@ -1,5 +1,6 @@
 import { SpikeError } from '@spike/error';
 import type { Pattern } from './pattern.ts';
+import type { Programs } from './program.ts';
 
 /** Paths that stand for powers over the system itself (wire.md 5). */
 export const reservedPaths = ['spike/system/acl', 'spike/system/secret', 'spike/system/cipher/exec'] as const;
@@ -20,10 +21,10 @@ export function isAnchored(spiffePattern: string): boolean {
  * identity that is not spelled out to both ends. The original looks at the first reserved path that it finds, and
  * so does this. Throws `data_invalid_input`.
  */
-export function checkReserved(spiffePattern: Pattern, pathPattern: Pattern): void {
-  const found = pathPattern.findIn(reservedPaths);
+export function checkReserved(spiffePattern: Pattern, pathPattern: Pattern, programs: Programs): void {
+  const found = pathPattern.findIn(reservedPaths, programs);
   if (found === undefined) return;
-  if (!pathPattern.matches(found)) {
+  if (!pathPattern.matches(found, programs)) {
     throw new SpikeError(
       'data_invalid_input',
       `the path pattern matches a part of the reserved path ${found}; write the whole path, or a pattern that stays away from it`,

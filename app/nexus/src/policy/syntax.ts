@@ -1,3 +1,5 @@
+import { anyChar, anyRun, someRun, type Template } from './template.ts';
+
 /**
  * What can be said about an RE2 pattern from its structure alone: which literal text every match begins with, and
  * whether an unanchored search could find less than the whole subject. It reads a pattern that RE2 has accepted
@@ -6,21 +8,18 @@
 export interface Shape {
   /** Each match of the whole pattern begins with one of these templates; never empty. `''` says nothing. */
   readonly prefixes: readonly string[];
-  /** Set where the pattern is this template and nothing else, or this and then anything without a line break. */
-  readonly simple?: { readonly text: string; readonly rest: 'none' | 'any' | 'some' };
+  /** Set where the pattern is this template and nothing else. */
+  readonly simple?: Template;
+  /** Each match holds one of these texts; none where nothing can be told. */
+  readonly parts: readonly string[];
   /** Whatever an unanchored search finds begins at the subject's start, or could. */
   readonly closedLeft: boolean;
   /** Whatever an unanchored search finds ends at the subject's end, or could. */
   readonly closedRight: boolean;
 }
 
-/**
- * Stands in a template for a single character that is no line break: the dot of `spike.ist`, which few people escape.
- * No pattern can hold it itself.
- */
-export const anyChar = '\0';
-
-type Kind = 'char' | 'any' | 'begin' | 'end' | 'flags' | 'group' | 'other';
+/** `class` is a set of characters that has no slash. */
+type Kind = 'char' | 'any' | 'class' | 'begin' | 'end' | 'flags' | 'group' | 'other';
 
 interface Item {
   readonly kind: Kind;
@@ -30,7 +29,14 @@ interface Item {
   repeat: '' | 'star' | 'plus' | 'other';
 }
 
-const unknownShape: Shape = { prefixes: [''], closedLeft: false, closedRight: false };
+/**
+ * A class that names the slash in what it leaves out, or names only characters and ranges that can't hold it. A hyphen
+ * stands first or last: between two others it makes a range, such as `[.-9]`.
+ */
+const hasNoSlash =
+  /^\[(?:\^\/[a-zA-Z0-9_.]*|-?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|\d-\d|[a-zA-Z0-9_.]|\\[dw.])+-?)\]$/;
+
+const unknownShape: Shape = { prefixes: [''], parts: [], closedLeft: false, closedRight: false };
 
 export function readShape(pattern: string): Shape {
   // Inside of \Q…\E every character is literal, brackets too: not worth following.
@@ -45,6 +51,7 @@ export function readShape(pattern: string): Shape {
   return {
     prefixes: flagged ? [''] : [...new Set(branches.map((branch) => literalPrefix(branch)))],
     ...(simple === undefined ? {} : { simple }),
+    parts: flagged ? [] : readParts(branches),
     closedLeft: branches.every((branch) => isClosed(branch, 'left')),
     closedRight: branches.every((branch) => isClosed(branch, 'right')),
   };
@@ -52,16 +59,45 @@ export function readShape(pattern: string): Shape {
 
 function literalPrefix(branch: readonly Item[]): string {
   let prefix = '';
+  // What can't match a slash ends before the next one, however often it is repeated.
+  let inRun = false;
   for (const item of branch) {
-    if (item.kind === 'begin' && item.repeat === '' && prefix === '') continue;
-    if (item.kind !== 'char' && item.kind !== 'any') break;
-    if (item.repeat === '' || item.repeat === 'plus') prefix += toTemplate(item);
-    if (item.repeat !== '') break;
+    if (item.kind === 'begin' && item.repeat === '' && prefix === '' && !inRun) continue;
+    const once = item.repeat === '' || item.repeat === 'plus';
+    if (item.kind === 'char' && item.text === '/') {
+      if (!once) break;
+      prefix += inRun ? anyRun + item.text : item.text;
+      inRun = false;
+      if (item.repeat !== '') break;
+    } else if (item.kind === 'class' || (item.kind === 'char' && (inRun || item.repeat !== ''))) {
+      if (item.kind === 'char' && once && !inRun) prefix += item.text;
+      inRun = true;
+    } else {
+      if (inRun || (item.kind !== 'char' && item.kind !== 'any')) break;
+      if (once) prefix += toTemplate(item);
+      if (item.repeat !== '') break;
+    }
   }
   return prefix;
 }
 
-function readSimple(branch: readonly Item[]): Shape['simple'] {
+/** The longest text of each alternative that has to stand in a match somewhere. */
+function readParts(branches: readonly (readonly Item[])[]): readonly string[] {
+  const parts = branches.map((branch) => {
+    let longest = '';
+    let text = '';
+    for (const item of branch) {
+      const isText = item.kind === 'char' && (item.repeat === '' || item.repeat === 'plus');
+      text = isText ? text + item.text : '';
+      if (text.length > longest.length) longest = text;
+      if (item.repeat !== '') text = '';
+    }
+    return longest;
+  });
+  return parts.includes('') ? [] : parts;
+}
+
+function readSimple(branch: readonly Item[]): Template | undefined {
   let items = branch;
   if (items[0]?.kind === 'begin' && items[0].repeat === '') items = items.slice(1);
   const last = items.at(-1);
@@ -72,10 +108,29 @@ function readSimple(branch: readonly Item[]): Shape['simple'] {
     rest = tail.repeat === 'star' ? 'any' : 'some';
     items = items.slice(0, -1);
   }
-  if (!items.every(({ kind, repeat }) => (kind === 'char' || kind === 'any') && repeat === '')) {
-    return undefined;
+  let text = '';
+  const runs: RegExp[] = [];
+  for (const [index, item] of items.entries()) {
+    if ((item.kind === 'char' || item.kind === 'any') && item.repeat === '') {
+      text += toTemplate(item);
+      continue;
+    }
+    // Only what a slash or the end stands behind has one way to match: all that is left of its segment.
+    const next = items[index + 1];
+    if (!isRun(item) || !(next === undefined ? rest === 'none' : isSlash(next))) return undefined;
+    text += item.repeat === 'plus' ? someRun : anyRun;
+    runs.push(new RegExp(`${item.text}+`, 'y'));
   }
-  return { text: items.map(toTemplate).join(''), rest };
+  return { text, runs, rest };
+}
+
+/** Of these classes JavaScript has the same idea as RE2; of `\\s` it has not. */
+function isRun(item: Item): boolean {
+  return item.kind === 'class' && item.text !== '\\s' && (item.repeat === 'star' || item.repeat === 'plus');
+}
+
+function isSlash(item: Item): boolean {
+  return item.kind === 'char' && item.text === '/' && item.repeat === '';
 }
 
 function toTemplate(item: Item): string {
@@ -131,11 +186,8 @@ class Reader {
 
   #repeat(char: string, item: Item): void {
     // A second sign after a repeat makes it lazy, which changes what a search prefers and not what matches.
-    if (item.repeat !== '') {
-      if (char !== '?') item.repeat = 'other';
-      return;
-    }
-    item.repeat = char === '*' ? 'star' : char === '+' ? 'plus' : 'other';
+    if (item.repeat === '') item.repeat = char === '*' ? 'star' : char === '+' ? 'plus' : 'other';
+    else if (char !== '?') item.repeat = 'other';
     // {n,m}, or a literal brace; either way nothing is claimed about what stands before it and inside of it.
     if (char !== '{') return;
     while (/[0-9,]/.test(this.#pattern[this.#at] ?? '')) this.#at += 1;
@@ -169,10 +221,14 @@ class Reader {
     this.#at += 1;
     if (char === 'A') return make('begin', char);
     if (char === 'z') return make('end', char);
-    return make(/[a-zA-Z0-9]/.test(char) ? 'other' : 'char', char);
+    if (char === 'd' || char === 'w' || char === 's') return make('class', `\\${char}`);
+    if (!/[a-zA-Z0-9]/.test(char)) return make('char', char);
+    // Of what goes on behind the letter, such as `\x2f` and `\pL`, nothing is claimed.
+    return /[DWSbBafnrtv]/.test(char) ? make('other', char) : undefined;
   }
 
   #charClass(): Item | undefined {
+    const from = this.#at - 1;
     if (this.#pattern[this.#at] === '^') this.#at += 1;
     let first = true;
     for (;;) {
@@ -186,7 +242,8 @@ class Reader {
       else this.#at += char === '\\' ? 2 : 1;
     }
     this.#at += 1;
-    return make('other', '[]');
+    const text = this.#pattern.slice(from, this.#at);
+    return make(hasNoSlash.test(text) ? 'class' : 'other', text);
   }
 
   #group(depth: number): Item | undefined {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Polynomial, RootKey, Share } from '@spike/crypto';
-import { chooseEach, findRootKey } from './candidate.ts';
+import { chooseEach, findRootKey, mostTries } from './candidate.ts';
 
 function split(threshold: number, count: number): { rootKey: RootKey; shares: Share[] } {
   const rootKey = RootKey.generate();
@@ -14,7 +14,7 @@ const is = (wanted: RootKey) => (rootKey: RootKey) => (rootKey.equals(wanted) ? 
 test('any threshold of right shares finds the key', () => {
   const { rootKey, shares } = split(2, 3);
   for (const chosen of chooseEach(shares, 2)) {
-    const found = findRootKey(chosen, 2, is(rootKey));
+    const { found } = findRootKey(chosen, 2, is(rootKey));
     assert(found);
     assert.deepEqual(found.wrong, []);
   }
@@ -24,7 +24,7 @@ test('a wrong share among enough right ones is named and does not keep the key f
   const { rootKey, shares } = split(3, 5);
   const liar = split(3, 5).shares[0];
   assert(liar);
-  const found = findRootKey([liar, ...shares.slice(1)], 3, is(rootKey));
+  const { found } = findRootKey([liar, ...shares.slice(1)], 3, is(rootKey));
   assert.deepEqual(
     found?.wrong.map((share) => share.id),
     [1],
@@ -34,8 +34,21 @@ test('a wrong share among enough right ones is named and does not keep the key f
 test('shares of another key, or one share too few, find nothing', () => {
   const { rootKey } = split(2, 3);
   const other = split(2, 3);
-  assert.equal(findRootKey(other.shares, 2, is(rootKey)), undefined);
-  assert.equal(findRootKey(other.shares.slice(0, 1), 2, is(other.rootKey)), undefined);
+  assert.deepEqual(findRootKey(other.shares, 2, is(rootKey)), { found: undefined, gaveUp: false });
+  assert.equal(findRootKey(other.shares.slice(0, 1), 2, is(other.rootKey)).found, undefined);
+});
+
+test('more sets than are tried are given up, and that is said', () => {
+  const { rootKey, shares } = split(2, 80);
+  // The only two that are right come last.
+  const lies = split(2, 80).shares.slice(0, 78);
+  let tries = 0;
+  const search = findRootKey([...lies, ...shares.slice(78)], 2, (key) => {
+    tries += 1;
+    return is(rootKey)(key);
+  });
+  assert.deepEqual(search, { found: undefined, gaveUp: true });
+  assert.equal(tries, mostTries);
 });
 
 test('all choices come once each', () => {

@@ -1,13 +1,19 @@
 import { Polynomial, type RootKey, type Share } from '@spike/crypto';
 
 /** Sets of t shares that are tried before giving up: a set of 16 Keepers with threshold 3 has 560. */
-const mostTries = 2_000;
+export const mostTries = 2_000;
 
 export interface Found<Proof> {
   readonly polynomial: Polynomial;
   readonly proof: Proof;
   /** Shares that do not lie on the polynomial which the proof accepted: somebody's copy is wrong. */
   readonly wrong: readonly Share[];
+}
+
+export interface Search<Proof> {
+  readonly found: Found<Proof> | undefined;
+  /** Not all sets were tried, so the right one may be among the others. */
+  readonly gaveUp: boolean;
 }
 
 /**
@@ -18,18 +24,20 @@ export function findRootKey<Proof>(
   shares: readonly Share[],
   threshold: number,
   prove: (rootKey: RootKey) => Proof | undefined,
-): Found<Proof> | undefined {
+): Search<Proof> {
   let tries = 0;
   for (const chosen of chooseEach(shares, threshold)) {
-    if (++tries > mostTries) return undefined;
+    if (++tries > mostTries) return { found: undefined, gaveUp: true };
     const polynomial = interpolate(chosen, threshold);
     if (polynomial === undefined) continue;
     using rootKey = polynomial.rootKey();
     const proof = prove(rootKey);
-    if (proof !== undefined)
-      return { polynomial, proof, wrong: shares.filter((share) => !liesOn(polynomial, share)) };
+    if (proof !== undefined) {
+      const wrong = shares.filter((share) => !liesOn(polynomial, share));
+      return { found: { polynomial, proof, wrong }, gaveUp: false };
+    }
   }
-  return undefined;
+  return { found: undefined, gaveUp: false };
 }
 
 export function liesOn(polynomial: Polynomial, share: Share): boolean {

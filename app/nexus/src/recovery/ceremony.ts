@@ -1,7 +1,7 @@
 import { createDecipheriv, createHash } from 'node:crypto';
 import { Polynomial, type RootKey, type Share } from '@spike/crypto';
 import { SpikeError } from '@spike/error';
-import { findRootKey, liesOn } from './candidate.ts';
+import { findRootKey, liesOn, mostTries } from './candidate.ts';
 import type { FetchedShare } from './keeper-set.ts';
 
 /** What Bootstrap sends to prove that the shares which it handed out make its root key. */
@@ -63,9 +63,10 @@ export function proveSplit(
       `${shares.length} of ${rules.count} Keepers hold a share, and a Bootstrap without a lease needs all`,
     );
   }
-  const found = findRootKey(shares, rules.threshold, (rootKey) => answerProof(rootKey, proof));
+  const { found, gaveUp } = findRootKey(shares, rules.threshold, (rootKey) => answerProof(rootKey, proof));
   if (found === undefined) {
-    throw notReady('the shares that the Keepers hold do not make the key of this Bootstrap');
+    const tried = gaveUp ? ` (only ${mostTries} of their sets were tried)` : '';
+    throw notReady(`the shares that the Keepers hold do not make the key of this Bootstrap${tried}`);
   }
   const wrongKeepers = fetched
     .filter(({ share }) => !liesOn(found.polynomial, share))

@@ -10,7 +10,7 @@ import type { BootstrapProof } from './ceremony.ts';
 import { Custody, type CustodyOptions, type CustodyState } from './custody.ts';
 import { KeeperSet, type FetchedShare, type Keeper, type SlotReport } from './keeper-set.ts';
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(120_000);
 const log = createLog({ component: 'test', level: 'error', write: () => undefined });
 type Held = Omit<FetchedShare, 'keeper'>;
 
@@ -74,6 +74,9 @@ function prove(rootKey: RootKey): { readonly proof: BootstrapProof; readonly has
   return { proof: { nonce, ciphertext }, hash: createHash('sha256').update(text).digest('hex') };
 }
 
+const verify = (custody: TestCustody, proof: BootstrapProof, lease?: string): Promise<string> =>
+  custody.verifyBootstrap(proof, lease, undefined, signal);
+
 /** Lets the custody watch until a condition holds. */
 async function watchUntil(custody: TestCustody, reached: () => boolean): Promise<void> {
   const stop = new AbortController();
@@ -98,10 +101,10 @@ async function bootstrap() {
   await using custody = openCustody(store, keepers);
   await custody.look();
   const lease = custody.beginCeremony(undefined);
-  await custody.verifyBootstrap(prove(rootKey).proof, undefined, signal);
+  await verify(custody, prove(rootKey).proof, lease.lease);
   await watchUntil(custody, () => keepers.set.health.every(({ reachable }) => reachable));
   await watchUntil(custody, () => [...keepers.held.values()].every((held) => held().origin !== undefined));
-  const recovery = custody.recoveryShares().map((share) => ({
+  const recovery = custody.recoveryShares().shares.map((share) => ({
     id: share.id,
     bytes: share.value.expose((value) => Uint8Array.from(value)),
   }));
@@ -118,18 +121,14 @@ test('a ceremony with a lease makes the instance that the lease names, and any t
   assert.equal(custody.state, 'empty');
   const lease = custody.beginCeremony(undefined);
   const { proof, hash } = prove(rootKey);
-  assert.equal(await custody.verifyBootstrap(proof, undefined, signal), hash);
+  assert.equal(await verify(custody, proof, lease.lease), hash);
   assert.equal(custody.state, 'ready');
   assert.equal(custody.instanceId, lease.instance);
   assert.throws(() => custody.beginCeremony(undefined), { code: 'state_already_initialized' });
   const again = prove(rootKey);
-  assert.equal(
-    await custody.verifyBootstrap(again.proof, undefined, signal),
-    again.hash,
-    'a lost answer is asked for again',
-  );
+  assert.equal(await verify(custody, again.proof), again.hash, 'a lost answer is asked for again');
   const { proof: other } = prove(RootKey.generate());
-  await assert.rejects(custody.verifyBootstrap(other, undefined, signal), {
+  await assert.rejects(verify(custody, other), {
     code: 'state_already_initialized',
   });
 });
@@ -141,16 +140,37 @@ test('a ceremony without a lease needs a share of every Keeper, all of one split
   await using custody = openCustody(openMemoryStore(), keepers);
   await custody.look();
   const { proof, hash } = prove(rootKey);
-  await assert.rejects(custody.verifyBootstrap(proof, undefined, signal), { code: 'state_not_ready' });
+  await assert.rejects(verify(custody, proof), { code: 'state_not_ready' });
   keepers.hand(RootKey.generate(), [3]);
-  await assert.rejects(custody.verifyBootstrap(proof, undefined, signal), { code: 'state_not_ready' });
+  await assert.rejects(verify(custody, proof), { code: 'state_not_ready' });
   assert.equal(custody.state, 'empty');
   keepers.hand(rootKey);
-  assert.equal(await custody.verifyBootstrap(proof, undefined, signal), hash);
+  assert.equal(await verify(custody, proof), hash);
   const again = prove(rootKey);
-  await assert.rejects(custody.verifyBootstrap(again.proof, undefined, signal), {
+  await assert.rejects(verify(custody, again.proof), {
     code: 'state_already_initialized',
   });
+});
+
+test('while a lease runs only its holder is answered, and a Bootstrap without one gets its turn after that', async () => {
+  const keepers = new FakeKeepers();
+  const rootKey = RootKey.generate();
+  keepers.hand(rootKey);
+  await using custody = openCustody(openMemoryStore(), keepers, { leaseTtlMs: 50 });
+  await custody.look();
+  custody.beginCeremony(undefined);
+  const { proof, hash } = prove(rootKey);
+  await assert.rejects(verify(custody, proof), { code: 'bootstrap_lease_held' });
+  await assert.rejects(verify(custody, proof, '00'.repeat(16)), { code: 'bootstrap_lease_held' });
+  assert.equal(custody.state, 'empty');
+  const answer = async (): Promise<string | undefined> => await verify(custody, proof).catch(() => undefined);
+  let answered = await answer();
+  while (answered === undefined) {
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    answered = await answer();
+  }
+  assert.equal(answered, hash);
 });
 
 test('a proof of another key than the Keepers hold makes nothing', async () => {
@@ -158,9 +178,9 @@ test('a proof of another key than the Keepers hold makes nothing', async () => {
   keepers.hand(RootKey.generate());
   await using custody = openCustody(openMemoryStore(), keepers);
   await custody.look();
-  custody.beginCeremony(undefined);
+  const { lease } = custody.beginCeremony(undefined);
   const { proof } = prove(RootKey.generate());
-  await assert.rejects(custody.verifyBootstrap(proof, undefined, signal), { code: 'state_not_ready' });
+  await assert.rejects(verify(custody, proof, lease), { code: 'state_not_ready' });
   assert.equal(custody.state, 'empty');
 });
 
@@ -173,7 +193,7 @@ test('an instance is locked at first, opens with the shares of two Keepers, and 
   await custody.look();
   assert.equal(custody.state, 'locked');
   assert.throws(() => custody.recoveryShares(), { code: 'state_not_ready' });
-  await assert.rejects(custody.verifyBootstrap(prove(RootKey.generate()).proof, undefined, signal), {
+  await assert.rejects(verify(custody, prove(RootKey.generate()).proof), {
     code: 'state_not_ready',
   });
   await watchUntil(custody, () => custody.message.startsWith('1 of the 2 Keepers'));
@@ -212,8 +232,13 @@ test('people bring recovery shares: wrong ones are refused by name, the same one
     code: 'shamir_reconstruction_failed',
     message: /share 2 is not a recovery share/,
   });
-  assert.deepEqual(await custody.restore(share(1)), { collected: 1, remaining: 1, restored: false });
-  assert.deepEqual(await custody.restore(share(1)), { collected: 1, remaining: 1, restored: false });
+  const first = { collected: 1, remaining: 1, restored: false };
+  assert.deepEqual(await custody.restore(share(1)), first);
+  assert.deepEqual(await custody.restore(share(1)), { ...first, repeated: true });
+  await assert.rejects(custody.restore(Polynomial.random(stranger, 2).share(1)), {
+    code: 'shamir_reconstruction_failed',
+    message: /share 1 is not a recovery share/,
+  });
   assert.deepEqual(await custody.restore(share(3)), { collected: 2, remaining: 0, restored: true });
   assert.equal(custody.state, 'ready');
   await assert.rejects(custody.restore(share(2)), { code: 'api_bad_request' });
@@ -243,7 +268,7 @@ test('an empty store is missed when an anchor, a pin or the Keepers know of one,
     await custody.look();
     await reach(custody, 'store_missing');
     assert.throws(() => custody.beginCeremony(undefined), { code: 'store_missing' });
-    await assert.rejects(custody.verifyBootstrap(prove(RootKey.generate()).proof, undefined, signal), {
+    await assert.rejects(verify(custody, prove(RootKey.generate()).proof), {
       code: 'store_missing',
     });
     await assert.rejects(custody.restore(Share.take(1, new Uint8Array(32).fill(1))), {
@@ -257,7 +282,7 @@ test('a Bootstrap is refused over Keepers that hold shares of an instance, befor
   const store = openMemoryStore();
   await using custody = openCustody(store, keepers);
   await custody.look();
-  await assert.rejects(custody.verifyBootstrap(prove(rootKey).proof, undefined, signal), {
+  await assert.rejects(verify(custody, prove(rootKey).proof), {
     code: 'store_missing',
   });
   assert.equal(await store.head(), undefined);

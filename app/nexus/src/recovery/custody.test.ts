@@ -11,7 +11,7 @@ import type { BootstrapProof } from './ceremony.ts';
 import { Custody } from './custody.ts';
 import { KeeperSet, type Keeper } from './keeper-set.ts';
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(120_000);
 const diskIsFull = (): SpikeError => new SpikeError('audit_unavailable', 'the disk is full');
 
 /** Three Keepers with the shares of a Bootstrap, a custody on this store, and what a test can make go wrong. */
@@ -76,10 +76,12 @@ test('a Bootstrap whose instance could not be opened at once is answered when it
   const rig = new Rig(openMemoryStore());
   await using custody = rig.custody;
   await custody.look();
-  custody.beginCeremony(undefined);
+  const { lease } = custody.beginCeremony(undefined);
   const { proof, hash } = rig.prove();
   rig.failing = 2;
-  await assert.rejects(custody.verifyBootstrap(proof, undefined, signal), { code: 'audit_unavailable' });
+  await assert.rejects(custody.verifyBootstrap(proof, lease, undefined, signal), {
+    code: 'audit_unavailable',
+  });
   assert.equal(custody.state, 'locked');
   assert.throws(() => custody.beginCeremony(undefined), { code: 'state_already_initialized' });
   await rig.watchUntil('ready');
@@ -87,7 +89,7 @@ test('a Bootstrap whose instance could not be opened at once is answered when it
     rig.events.filter((event) => event === 'custody.failed'),
     ['custody.failed'],
   );
-  assert.equal(await custody.verifyBootstrap(proof, undefined, signal), hash);
+  assert.equal(await custody.verifyBootstrap(proof, lease, undefined, signal), hash);
 });
 
 test('no second Bootstrap may begin when the store made the instance and its answer was lost', async () => {
@@ -95,9 +97,9 @@ test('no second Bootstrap may begin when the store made the instance and its ans
   const rig = new Rig(store);
   await using custody = rig.custody;
   await custody.look();
-  custody.beginCeremony(undefined);
+  const { lease } = custody.beginCeremony(undefined);
   store.faults.push('after');
-  await assert.rejects(custody.verifyBootstrap(rig.prove().proof, undefined, signal));
+  await assert.rejects(custody.verifyBootstrap(rig.prove().proof, lease, undefined, signal));
   assert.throws(() => custody.beginCeremony(undefined), { code: 'state_already_initialized' });
   await rig.watchUntil('ready');
 });
@@ -107,12 +109,12 @@ test('when the store says that it made nothing, the ceremony goes on', async () 
   const rig = new Rig(store);
   await using custody = rig.custody;
   await custody.look();
-  custody.beginCeremony(undefined);
+  const { lease } = custody.beginCeremony(undefined);
   store.faults.push('before');
   const { proof, hash } = rig.prove();
-  await assert.rejects(custody.verifyBootstrap(proof, undefined, signal), { code: 'store_failed' });
+  await assert.rejects(custody.verifyBootstrap(proof, lease, undefined, signal), { code: 'store_failed' });
   assert.equal(custody.state, 'empty');
-  assert.equal(await custody.verifyBootstrap(proof, undefined, signal), hash);
+  assert.equal(await custody.verifyBootstrap(proof, lease, undefined, signal), hash);
 });
 
 test('a store whose head is damaged is a state that people are told of, and takes no Bootstrap and no share', async () => {
@@ -125,4 +127,23 @@ test('a store whose head is damaged is a state that people are told of, and take
   assert.throws(() => custody.beginCeremony(undefined), { code: 'state_already_initialized' });
   const share = Share.take(1, Uint8Array.from(randomBytes(32)).fill(0, 0, 1));
   await assert.rejects(custody.restore(share), { code: 'store_integrity' });
+});
+
+test('what was rewritten under the root key is opened anew with it, and what cannot be opened waits for the Keepers', async () => {
+  const store = openMemoryStore();
+  const rig = new Rig(store);
+  await using custody = rig.custody;
+  await custody.look();
+  await assert.rejects(custody.reopen(), { code: 'state_not_ready' });
+  const { lease } = custody.beginCeremony(undefined);
+  await custody.verifyBootstrap(rig.prove().proof, lease, undefined, signal);
+  const before = custody.opened;
+  await custody.reopen();
+  assert.equal(custody.state, 'ready');
+  assert.notEqual(custody.opened, before);
+  rig.failing = 1;
+  await assert.rejects(custody.reopen(), { code: 'audit_unavailable' });
+  assert.equal(custody.state, 'locked');
+  assert.equal(custody.opened, undefined);
+  await rig.watchUntil('ready');
 });

@@ -1,25 +1,28 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Polynomial, RootKey, Share } from '@spike/crypto';
+import type { Share } from '@spike/crypto';
 import { SpikeError, toSpikeError } from '@spike/error';
 import type { Log } from '@spike/log';
 import type { Store } from '@spike/store';
+import { noAlerts, type AlertPort } from '../alert/port.ts';
+import { noHistory, type HistoryPort } from '../history/port.ts';
+import { Turns } from '../turn.ts';
 import type { FoundAnchor } from '../vault/anchor-file.ts';
-import { encodeHead, parseHead, type InstanceHead, type SplitHead } from '../vault/head.ts';
-import { assertUnused, createInstance, newInstanceId, OpenInstance } from '../vault/instance.ts';
+import { newestSplit, type InstanceHead, type SplitHead } from '../vault/head.ts';
+import { assertUnused, OpenInstance } from '../vault/instance.ts';
 import type { AuditPosition } from '../vault/ledger.ts';
-import { matchesHint } from '../vault/manifest.ts';
 import type { AuditDraft } from '../vault/port.ts';
-import { findRootKey } from './candidate.ts';
-import { answerProof, proveSplit, type BootstrapProof } from './ceremony.ts';
-import type { FetchedShare, KeeperSet } from './keeper-set.ts';
-import { Lease, type LeaseGrant } from './lease.ts';
-import { Restoring } from './restoring.ts';
+import { Bootstrapping } from './bootstrapping.ts';
+import type { BootstrapProof } from './ceremony.ts';
+import { foreignToKeepers } from './foreign.ts';
+import { Founding } from './founding.ts';
+import { callMs, type KeeperSet } from './keeper-set.ts';
+import type { LeaseGrant } from './lease.ts';
+import { openFromShares } from './opening.ts';
+import { Restoring, type RestoreProgress } from './restoring.ts';
+import { Standing, type CustodyState } from './standing.ts';
+import { WrongShares, type ShareSource } from './wrong-share.ts';
 
-/**
- * `empty`: no instance, and none is missed. `locked`: an instance whose root key is not here. `ready`: unlocked.
- * `store_missing` and `store_integrity`: refused until a person has looked; see the message.
- */
-export type CustodyState = 'empty' | 'locked' | 'ready' | 'store_missing' | 'store_integrity';
+export type { CustodyState } from './standing.ts';
 
 export interface CustodyOptions<Opened extends AsyncDisposable> {
   readonly store: Store;
@@ -35,48 +38,57 @@ export interface CustodyOptions<Opened extends AsyncDisposable> {
   readonly audit: () => AuditPosition;
   /** Builds what serves on an unlocked instance, whose keys it owns from then on. */
   readonly unlock: (instance: OpenInstance) => Promise<Opened>;
+  /** What the Keepers are to give back with their shares. */
+  readonly note?: () => string | undefined;
+  readonly alerts?: AlertPort;
+  readonly history?: HistoryPort;
 }
 
-export interface RestoreProgress {
-  readonly collected: number;
-  readonly remaining: number;
-  readonly restored: boolean;
+/** Any `threshold` of the shares make the root key of the instance again. */
+export interface RecoveryShares {
+  readonly instance: string;
+  readonly threshold: number;
+  readonly shares: readonly Share[];
 }
 
 const lockedProbeMs = 500;
-const callMs = 3_000;
 
 /** Keeps the root key: gets it from Keepers or people, gives it back to Keepers, and makes it once, with Bootstrap. */
 export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable {
   readonly #options: CustodyOptions<Opened>;
-  readonly #lease: Lease;
+  readonly #alerts: AlertPort;
+  readonly #history: HistoryPort;
+  readonly #standing: Standing;
+  readonly #wrong: WrongShares;
+  readonly #founding: Founding;
+  readonly #bootstrapping: Bootstrapping;
   readonly #restoring = new Restoring();
-  #state: CustodyState = 'locked';
-  #message = 'the store has not been looked at yet';
-  #head: InstanceHead | undefined;
-  #headBytes: Uint8Array | undefined;
+  /** One unlocking at a time, whoever brings the shares. */
+  readonly #turns = new Turns();
   #instance: OpenInstance | undefined;
   #opened: Opened | undefined;
-  /** Kept while the lease of the ceremony that made it runs, so that a Bootstrap which lost our answer can ask again. */
-  #ceremonyKey: RootKey | undefined;
-  /** One unlocking at a time, whoever brings the shares. */
-  #turn: Promise<unknown> = Promise.resolve();
   #wake = new AbortController();
   /** Of the last round of `watch`, so that it is logged once. */
   #failure: string | undefined;
 
   constructor(options: CustodyOptions<Opened>) {
+    const { log, leaseTtlMs, alerts = noAlerts, history = noHistory } = options;
     this.#options = options;
-    this.#lease = new Lease(options.leaseTtlMs);
+    this.#alerts = alerts;
+    this.#history = history;
+    this.#standing = new Standing({ ...options, alerts, history });
+    this.#wrong = new WrongShares(log, alerts);
+    this.#founding = new Founding(options, this.#standing, this.#wrong);
+    this.#bootstrapping = new Bootstrapping(leaseTtlMs);
   }
 
   get state(): CustodyState {
-    return this.#state;
+    return this.#standing.state;
   }
 
   /** Why it is in this state, for people. */
   get message(): string {
-    return this.#message;
+    return this.#standing.message;
   }
 
   get opened(): Opened | undefined {
@@ -84,46 +96,16 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
   }
 
   get instanceId(): string | undefined {
-    return this.#head?.instance;
+    return this.#standing.head?.instance;
   }
 
   get head(): InstanceHead | undefined {
-    return this.#head;
+    return this.#standing.head;
   }
 
   /** Reads the head of the store and decides what there is to wait for. */
   async look(): Promise<void> {
-    const { store, pinned } = this.#options;
-    const head = await store.head();
-    const anchor = this.#options.anchor();
-    if (head === undefined) {
-      if (anchor.kind === 'absent' && pinned === undefined)
-        this.#set('empty', 'nothing was bootstrapped yet');
-      else this.#set('store_missing', missingMessage(anchor, pinned));
-      return;
-    }
-    this.#headBytes = head.bytes;
-    try {
-      this.#head = parseHead(head.bytes);
-      newestSplit(this.#head, 'keeper');
-      newestSplit(this.#head, 'recovery');
-    } catch (error) {
-      const { code, message } = toSpikeError(error);
-      if (code !== 'store_integrity') throw error;
-      this.#set('store_integrity', message);
-      return;
-    }
-    if (pinned !== undefined && this.#head.instance !== pinned) {
-      this.#set(
-        'store_missing',
-        `the store is of instance ${this.#head.instance}, SPIKE_NEXUS_INSTANCE names ${pinned}`,
-      );
-      return;
-    }
-    this.#set(
-      'locked',
-      'the root key is not here; it comes from the Keepers or from `spike operator restore`',
-    );
+    await this.#standing.look();
   }
 
   /** Unlocks from the Keepers, and then keeps them supplied, until the signal. */
@@ -136,10 +118,10 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
         const { code, message } = toSpikeError(error);
         if (message !== this.#failure) this.#options.log.error('custody.failed', { code, message });
         this.#failure = message;
-        if (this.#state === 'locked') this.#message = message;
+        if (this.state === 'locked') this.#standing.explain(message);
       }
       const waitMs =
-        this.#state === 'ready' ? this.#options.probeMs : Math.min(lockedProbeMs, this.#options.probeMs);
+        this.state === 'ready' ? this.#options.probeMs : Math.min(lockedProbeMs, this.#options.probeMs);
       await delay(waitMs, undefined, { signal: AbortSignal.any([signal, this.#wake.signal]) }).catch(
         () => undefined,
       );
@@ -147,10 +129,16 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
     }
   }
 
+  /** Looks at every Keeper now, and gives those their share that do not hold it; what it finds is in the set's health. */
+  async askKeepers(signal: AbortSignal): Promise<void> {
+    if (this.state === 'ready') await this.#probe(AbortSignal.any([signal, AbortSignal.timeout(callMs)]));
+  }
+
   async #probe(signal: AbortSignal): Promise<void> {
-    if (this.#state === 'ready' && this.#instance !== undefined) {
-      await this.#options.keepers.supply(this.#instance.keeper, signal);
-    } else if (this.#state === 'locked' || this.#state === 'empty') {
+    if (this.state === 'ready' && this.#instance !== undefined) {
+      const { keepers, note } = this.#options;
+      await keepers.supply(this.#instance.keeper, note?.(), signal);
+    } else if (this.state === 'locked' || this.state === 'empty') {
       await this.#unlockFromKeepers(signal);
     }
     this.#failure = undefined;
@@ -159,91 +147,112 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
   /** B1 with action `begin`. Throws `state_already_initialized`, `store_missing` or `bootstrap_lease_held`. */
   beginCeremony(lease: string | undefined): LeaseGrant {
     this.#assertUnused();
-    return this.#lease.begin(lease);
+    return this.#bootstrapping.begin(lease);
   }
 
-  /** B1: answers the hash when the Keepers hold shares of the key that the proof was made with, and makes the instance. */
+  /**
+   * B1: answers the hash when the Keepers hold shares of the key that the proof was made with, and makes the instance.
+   * `lease` is what a Bootstrap of ours shows; one of the Go original has none, and waits while another's runs.
+   */
   async verifyBootstrap(
     proof: BootstrapProof,
+    lease: string | undefined,
     record: (() => AuditDraft) | undefined,
     signal: AbortSignal,
   ): Promise<string> {
-    return await this.#exclusive(async () => {
-      if (this.#ceremonyKey !== undefined && this.#lease.instance !== undefined) {
-        const hash = answerProof(this.#ceremonyKey, proof);
-        if (hash !== undefined) return hash;
-      }
-      if (this.#state === 'locked') throw new SpikeError('state_not_ready', this.#message);
+    return await this.#turns.run(async () => {
+      const again = this.#bootstrapping.answerAgain(proof);
+      if (again !== undefined) return again;
+      if (this.state === 'locked') throw new SpikeError('state_not_ready', this.message);
       this.#assertUnused();
-      return await this.#createInstance(proof, record, signal);
+      const leased = this.#bootstrapping.admit(lease);
+      const { instance, rootKey, hash } = await this.#founding.fromKeepers(proof, leased, record, signal);
+      this.#history.note('bootstrapped', { instance: instance.instance });
+      if (leased === undefined) rootKey[Symbol.dispose]();
+      else this.#bootstrapping.keep(rootKey);
+      await this.#open(instance);
+      this.#options.log.info('custody.bootstrapped', { instance: instance.instance });
+      return hash;
     });
   }
 
   /** O1: every recovery share, the same ones each time. Throws `state_not_ready`. The caller disposes them. */
-  recoveryShares(): readonly Share[] {
-    if (this.#instance === undefined) throw new SpikeError('state_not_ready', this.#message);
+  recoveryShares(): RecoveryShares {
+    if (this.#instance === undefined) throw new SpikeError('state_not_ready', this.message);
     const split = this.#instance.recovery;
-    return Array.from({ length: split.count }, (_, index) => split.shareOf(index + 1));
+    return {
+      instance: split.instance,
+      threshold: split.threshold,
+      shares: Array.from({ length: split.count }, (_, index) => split.shareOf(index + 1)),
+    };
+  }
+
+  /** Of the split that recovery shares are of. Throws `state_not_ready`. */
+  get recoveryGeneration(): number {
+    if (this.#instance === undefined) throw new SpikeError('state_not_ready', this.message);
+    return this.#instance.recovery.generation;
   }
 
   /** O2: one recovery share of a person. Throws `shamir_reconstruction_failed` for one that is not of this instance. */
   async restore(share: Share): Promise<RestoreProgress> {
-    return await this.#exclusive(async () => {
-      if (this.#state === 'ready') {
+    return await this.#turns.run(async () => {
+      const head = this.head;
+      if (head === undefined || this.state !== 'locked') {
         share[Symbol.dispose]();
-        throw new SpikeError('api_bad_request', 'Nexus has its root key, there is nothing to restore');
+        throw this.#nothingToRestore();
       }
-      const head = this.#head;
-      if (head === undefined || this.#state !== 'locked') {
-        share[Symbol.dispose]();
-        throw new SpikeError(
-          this.#state === 'store_integrity' ? 'store_integrity' : 'store_missing',
-          this.#message,
-        );
-      }
-      const split = newestSplit(head, 'recovery');
-      if (!matchesHint(split, head.instance, share)) {
-        const { id } = share;
-        share[Symbol.dispose]();
-        throw new SpikeError(
-          'shamir_reconstruction_failed',
-          `share ${id} is not a recovery share of instance ${head.instance}; nothing was changed`,
-          { detail: { id } },
-        );
-      }
-      this.#restoring.add(share);
-      const collected = this.#restoring.size;
-      if (collected < split.threshold)
-        return { collected, remaining: split.threshold - collected, restored: false };
+      const split = newestSplit(head.splits, 'recovery');
+      const progress = this.#restoring.take(share, split, head.instance);
+      this.#options.log.info('recovery.share', {
+        collected: progress.collected,
+        remaining: progress.remaining,
+      });
+      if (progress.remaining > 0) return progress;
       const restored = await this.#unlockWith(this.#restoring.shares, split, 'restore');
       this.#restoring[Symbol.dispose]();
-      if (!restored) {
-        // The shares are right, and what they open is not to be served.
-        const { state } = this;
-        if (state === 'store_integrity' || state === 'store_missing')
-          throw new SpikeError(state, this.#message);
-        throw new SpikeError(
-          'shamir_reconstruction_failed',
-          'these shares do not open the store; begin again',
-        );
-      }
-      return { collected, remaining: 0, restored: true };
+      if (restored) return { ...progress, restored: true };
+      // The shares may be right, and what they open not to be served.
+      if (this.state !== 'locked') throw this.#nothingToRestore();
+      throw new SpikeError('shamir_reconstruction_failed', 'these shares do not open the store; begin again');
+    });
+  }
+
+  #nothingToRestore(): SpikeError {
+    if (this.state === 'ready')
+      return new SpikeError('api_bad_request', 'Nexus has its root key, there is nothing to restore');
+    const code = this.state === 'store_integrity' ? 'store_integrity' : 'store_missing';
+    return new SpikeError(code, this.message);
+  }
+
+  /**
+   * Closes what serves and opens it anew from the store, with the root key that is here: for a head that was rewritten.
+   * Throws what opening throws; then the key comes back from the Keepers, as after a restart.
+   */
+  async reopen(): Promise<void> {
+    await this.#turns.run(async () => {
+      if (this.#instance === undefined) throw new SpikeError('state_not_ready', this.message);
+      using rootKey = this.#instance.keeper.rootKey();
+      this.#standing.set('locked', 'what was restored is being opened');
+      const before = this.#opened;
+      this.#opened = undefined;
+      this.#instance = undefined;
+      await before?.[Symbol.asyncDispose]();
+      await this.look();
+      if (this.state !== 'locked' || this.#standing.headBytes === undefined)
+        throw new SpikeError('state_not_ready', this.message);
+      await this.#open(OpenInstance.open(rootKey, this.#standing.headBytes));
     });
   }
 
   /** For a store that lives in memory: a root key of its own that nobody keeps. */
   async makeTransient(): Promise<void> {
-    using rootKey = RootKey.generate();
-    const { threshold, count } = this.#options;
-    const keeper = { polynomial: Polynomial.random(rootKey, threshold), count };
-    const recovery = { polynomial: Polynomial.random(rootKey, threshold), count };
-    await this.#open(await this.#commitInstance(rootKey, newInstanceId(), keeper, recovery, undefined));
+    await this.#open(await this.#founding.alone());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#restoring[Symbol.dispose]();
-    this.#ceremonyKey?.[Symbol.dispose]();
-    await this.#turn.catch(() => undefined);
+    this.#bootstrapping[Symbol.dispose]();
+    await this.#turns.idle();
     await this.#opened?.[Symbol.asyncDispose]();
     this.#opened = undefined;
   }
@@ -251,117 +260,59 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
   async #unlockFromKeepers(signal: AbortSignal): Promise<void> {
     const fetched = await this.#options.keepers.collect(signal);
     try {
-      await this.#exclusive(async () => {
-        if (this.#state === 'empty') this.#noticeMissedStore(fetched);
-        if (this.#state !== 'locked' || this.#head === undefined) return;
-        const split = newestSplit(this.#head, 'keeper');
-        if (this.#noticeForeignStore(fetched, this.#head, split)) return;
+      await this.#turns.run(async () => {
+        this.#standing.noticeMissing(fetched);
+        if (this.state !== 'locked' || this.head === undefined) return;
+        const split = newestSplit(this.head.splits, 'keeper');
+        const foreign = foreignToKeepers(fetched, this.head, split);
+        if (foreign !== undefined) {
+          this.#standing.set('store_missing', foreign);
+          return;
+        }
         const shares = fetched.map(({ share }) => share);
         if (shares.length >= split.threshold) await this.#unlockWith(shares, split, 'keepers');
         else
-          this.#message = `${shares.length} of the ${split.threshold} Keepers that are needed hold a share`;
+          this.#standing.wait(
+            `${shares.length} of the ${split.threshold} Keepers that are needed hold a share: start the others, or ` +
+              'give Nexus recovery shares with `spike operator restore`',
+          );
       });
     } finally {
       for (const { share } of fetched) share[Symbol.dispose]();
     }
   }
 
-  /** Tries the shares that the hints call right first; the hints lie in the clear, so all are tried after that. */
-  async #unlockWith(
-    shares: readonly Share[],
-    split: SplitHead,
-    from: 'keepers' | 'restore',
-  ): Promise<boolean> {
+  async #unlockWith(shares: readonly Share[], split: SplitHead, from: ShareSource): Promise<boolean> {
     const { log } = this.#options;
-    const head = this.#head;
-    const bytes = this.#headBytes;
+    const head = this.head;
+    const bytes = this.#standing.headBytes;
     if (head === undefined || bytes === undefined) return false;
-    const right = shares.filter((share) => matchesHint(split, head.instance, share));
-    for (const share of shares) {
-      if (!right.includes(share)) log.error('recovery.bad_share', { from, id: share.id });
-    }
     try {
-      const found =
-        findRootKey(right, split.threshold, (key) => tryOpen(key, bytes)) ??
-        findRootKey(shares, split.threshold, (key) => tryOpen(key, bytes));
-      if (found === undefined) {
-        this.#message = 'the shares that are here do not open the store';
+      const { instance, wrong, problem } = openFromShares(shares, split, head, bytes);
+      this.#wrong.report(from, wrong);
+      if (instance === undefined) {
+        this.#standing.wait(problem);
         return false;
       }
-      await this.#open(found.proof);
+      await this.#open(instance);
       log.info('custody.unlocked', { from, instance: head.instance });
+      this.#tellUnlocked(from);
       return true;
     } catch (error) {
       const { code, message } = toSpikeError(error);
       if (code !== 'store_integrity' && code !== 'store_missing') throw error;
-      this.#set(code, message);
+      this.#standing.set(code, message);
       return false;
     }
   }
 
-  async #createInstance(
-    proof: BootstrapProof,
-    record: (() => AuditDraft) | undefined,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const { keepers, threshold, count, log } = this.#options;
-    const leased = this.#lease.instance;
-    const fetched = await keepers.collect(AbortSignal.any([signal, AbortSignal.timeout(callMs)]));
-    try {
-      if (this.#noticeMissedStore(fetched)) throw new SpikeError('store_missing', this.#message);
-      const proven = proveSplit(fetched, proof, { threshold, count, lease: leased !== undefined });
-      for (const keeper of proven.wrongKeepers) log.error('keeper.bad_share', { keeper });
-      using scope = new DisposableStack();
-      const rootKey = scope.use(proven.polynomial.rootKey());
-      const recovery = { polynomial: Polynomial.random(rootKey, threshold), count };
-      const instance = await this.#commitInstance(
-        rootKey,
-        leased ?? newInstanceId(),
-        { polynomial: proven.polynomial, count },
-        recovery,
-        record,
-      );
-      scope.move();
-      this.#keepForLease(rootKey, leased);
-      await this.#open(instance);
-      log.info('custody.bootstrapped', { instance: this.#head?.instance ?? '' });
-      return proven.hash;
-    } finally {
-      for (const { share } of fetched) share[Symbol.dispose]();
-    }
-  }
-
-  async #commitInstance(
-    rootKey: RootKey,
-    id: string,
-    keeper: { polynomial: Polynomial; count: number },
-    recovery: { polynomial: Polynomial; count: number },
-    record: (() => AuditDraft) | undefined,
-  ): Promise<OpenInstance> {
-    const { store, audit } = this.#options;
-    const { instance, ops } = createInstance({
-      rootKey,
-      id,
-      keeper,
-      recovery,
-      audit: audit(),
-      ...(record === undefined ? {} : { record: record() }),
+  #tellUnlocked(from: ShareSource): void {
+    this.#history.note(from === 'keepers' ? 'unlocked' : 'restored');
+    if (from === 'keepers') return;
+    this.#alerts.raise({
+      kind: 'root_restored',
+      message: 'the root key was put together from recovery shares of people',
     });
-    try {
-      const committed = await store.commit(ops);
-      if (!committed.ok)
-        throw new SpikeError('state_already_initialized', 'the store got an instance at the same moment');
-    } catch (error) {
-      instance[Symbol.dispose]();
-      // It may hold one all the same; then no Bootstrap may overwrite the shares of its key.
-      await this.look();
-      throw error;
-    }
-    this.#head = instance.head;
-    this.#headBytes = encodeHead(instance.head);
-    // Until it serves: should that fail, the key comes back from the Keepers, as after a restart.
-    this.#set('locked', 'the instance was made and is being opened');
-    return instance;
   }
 
   async #open(instance: OpenInstance): Promise<void> {
@@ -374,94 +325,12 @@ export class Custody<Opened extends AsyncDisposable> implements AsyncDisposable 
     this.#instance = instance;
     // Whoever brought the key, shares that people typed have no more use.
     this.#restoring[Symbol.dispose]();
-    this.#set('ready', 'it serves');
+    this.#standing.set('ready', 'it serves');
     this.#wake.abort();
   }
 
-  /** Keepers that hold an active share know an instance: an empty store is then not a new one. */
-  #noticeMissedStore(fetched: readonly FetchedShare[]): boolean {
-    const origin = fetched.find((share) => share.origin !== undefined)?.origin;
-    if (origin === undefined || this.#state !== 'empty') return false;
-    this.#set(
-      'store_missing',
-      `the store is empty, but Keepers hold shares of instance ${origin.instance}; put its store back`,
-    );
-    return true;
-  }
-
-  #noticeForeignStore(fetched: readonly FetchedShare[], head: InstanceHead, split: SplitHead): boolean {
-    const foreign = fetched.filter(({ origin }) => origin !== undefined && origin.instance !== head.instance);
-    const origin = foreign[0]?.origin;
-    if (origin === undefined || fetched.length - foreign.length >= split.threshold) return false;
-    if (foreign.length < split.threshold) return false;
-    this.#set(
-      'store_missing',
-      `the store is of instance ${head.instance}, but Keepers hold shares of ${origin.instance}; put the right store back`,
-    );
-    return true;
-  }
-
-  #keepForLease(rootKey: RootKey, leased: string | undefined): void {
-    if (leased === undefined) {
-      rootKey[Symbol.dispose]();
-      return;
-    }
-    this.#ceremonyKey = rootKey;
-    setTimeout(() => {
-      rootKey[Symbol.dispose]();
-      this.#ceremonyKey = undefined;
-    }, this.#options.leaseTtlMs).unref();
-  }
-
   #assertUnused(): void {
-    assertUnused(this.#headBytes, this.#options.anchor());
-    if (this.#state === 'store_missing') throw new SpikeError('store_missing', this.#message);
+    assertUnused(this.#standing.headBytes, this.#options.anchor());
+    if (this.state === 'store_missing') throw new SpikeError('store_missing', this.message);
   }
-
-  async #exclusive<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    const before = this.#turn;
-    const mine = (async () => {
-      await before.catch(() => undefined);
-      return await work();
-    })();
-    this.#turn = mine.catch(() => undefined);
-    return await mine;
-  }
-
-  #set(state: CustodyState, message: string): void {
-    if (state !== this.#state) {
-      const level = state === 'store_missing' || state === 'store_integrity' ? 'error' : 'info';
-      this.#options.log[level]('custody.state', { state, message });
-    }
-    this.#state = state;
-    this.#message = message;
-  }
-}
-
-function tryOpen(rootKey: RootKey, bytes: Uint8Array): OpenInstance | undefined {
-  try {
-    return OpenInstance.open(rootKey, bytes);
-  } catch (error) {
-    // Another choice of shares may make the right key; a store that opens and is damaged stays damaged.
-    if (toSpikeError(error).code === 'crypto_decryption_failed') return undefined;
-    throw error;
-  }
-}
-
-function newestSplit(head: InstanceHead, purpose: SplitHead['purpose']): SplitHead {
-  const found = head.splits
-    .filter((split) => split.purpose === purpose)
-    .toSorted((a, b) => b.generation - a.generation)[0];
-  if (found === undefined)
-    throw new SpikeError('store_integrity', `the store has no manifest for ${purpose}`);
-  return found;
-}
-
-function missingMessage(anchor: FoundAnchor, pinned: string | undefined): string {
-  if (anchor.kind === 'found') {
-    return `the store is empty, but the anchor file names instance ${anchor.anchor.instance}; put its store back`;
-  }
-  if (anchor.kind === 'damaged')
-    return 'the store is empty and the anchor file cannot be read; put both back';
-  return `the store is empty, but SPIKE_NEXUS_INSTANCE names ${pinned ?? ''}; put its store back`;
 }

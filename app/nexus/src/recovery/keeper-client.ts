@@ -1,9 +1,10 @@
-import { keeperTable, type KeeperTable } from '@spike/contract';
+import { keeperTable, longestNote, type KeeperTable } from '@spike/contract';
 import { Share } from '@spike/crypto';
 import { SpikeError, toSpikeError } from '@spike/error';
 import type { Log } from '@spike/log';
 import { authorizeRole, openClient, type Client } from '@spike/sdk';
-import type { IdentitySource } from '@spike/spiffe';
+import { currentOf, type IdentitySource } from '@spike/spiffe';
+import type { AlertPort } from '../alert/port.ts';
 import type { NexusConfig } from '../config.ts';
 import { KeeperSet, type Keeper, type ShareOrigin } from './keeper-set.ts';
 
@@ -16,7 +17,12 @@ export interface OpenedKeepers extends Disposable {
 }
 
 /** The Keepers of the configuration, each behind a connection pool of its own. */
-export function openKeepers(config: NexusConfig, source: IdentitySource, log: Log): OpenedKeepers {
+export function openKeepers(
+  config: NexusConfig,
+  source: IdentitySource,
+  log: Log,
+  alerts: AlertPort,
+): OpenedKeepers {
   const clients = config.keeperUrls.map((url) =>
     openClient({
       source,
@@ -34,7 +40,7 @@ export function openKeepers(config: NexusConfig, source: IdentitySource, log: Lo
     createKeeper(call, index + 1, config.keeperUrls[index]?.href ?? ''),
   );
   return {
-    set: new KeeperSet(keepers, log),
+    set: new KeeperSet(keepers, log, alerts, () => currentOf(source) !== undefined),
     [Symbol.dispose]: () => {
       for (const client of clients) client[Symbol.dispose]();
     },
@@ -54,15 +60,19 @@ export function createKeeper(call: Client<KeeperTable>, id: number, url: string)
         answer.shard.fill(0);
         throw new SpikeError('shamir_reconstruction_failed', `it says that it holds share ${origin.id}`);
       }
-      return { share: Share.take(id, answer.shard), origin };
+      return { share: Share.take(id, answer.shard), origin, note: toNote(answer.note) };
     },
     async status(signal) {
       return await call.keeperStatus({}, { signal }).catch(ignore('api_bad_request'));
     },
-    async contribute(share, { instance, generation, id: shareId }, slot, signal) {
+    async contribute(share, { instance, generation, id: shareId }, slot, note, signal) {
       const shard = share.value.expose((value) => Uint8Array.from(value));
-      await call.contributeShare({ shard, instance, generation, id: shareId, slot }, { signal });
-      shard.fill(0);
+      try {
+        const noted = note === undefined ? {} : { note };
+        await call.contributeShare({ shard, instance, generation, id: shareId, slot, ...noted }, { signal });
+      } finally {
+        shard.fill(0);
+      }
     },
   };
 }
@@ -72,6 +82,12 @@ function ignore(code: SpikeError['code']): (error: unknown) => undefined {
     if (toSpikeError(error).code === code) return undefined;
     throw error;
   };
+}
+
+/** What can be no note of ours is one that will not verify. */
+function toNote(note: unknown): string | undefined {
+  if (note === undefined || note === null) return undefined;
+  return typeof note === 'string' && note.length <= longestNote ? note : '';
 }
 
 function toOrigin(answer: {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestShare, Polynomial, RootKey } from '@spike/crypto';
+import { digestShare, Polynomial, RootKey, Share } from '@spike/crypto';
 import { SpikeError } from '@spike/error';
 import { createLog } from '@spike/log';
-import { KeeperSet, type Keeper, type KeeperSplit, type SlotReport } from './keeper-set.ts';
+import { KeeperSet, type Keeper, type KeeperSplit, type Shortage, type SlotReport } from './keeper-set.ts';
 
 const signal = new AbortController().signal;
 const instance = 'ours';
@@ -18,6 +18,7 @@ class FakeKeeper implements Keeper {
   /** Takes what it is given and goes on saying what it said. */
   stubborn = false;
   contributed = 0;
+  note: string | undefined;
 
   readonly id: number;
 
@@ -28,7 +29,8 @@ class FakeKeeper implements Keeper {
 
   async fetch() {
     if (this.failure !== undefined) throw this.failure;
-    return undefined;
+    if (this.note === undefined) return undefined;
+    return { share: Share.take(this.id, new Uint8Array(32).fill(1)), origin: undefined, note: this.note };
   }
 
   async status() {
@@ -36,10 +38,11 @@ class FakeKeeper implements Keeper {
     return this.silent ? undefined : { active: this.active, pending: { held: false } };
   }
 
-  async contribute(...[share, origin, slot]: Parameters<Keeper['contribute']>): Promise<void> {
+  async contribute(...[share, origin, slot, note]: Parameters<Keeper['contribute']>): Promise<void> {
     assert.equal(slot, 'active');
     this.contributed += 1;
     if (this.stubborn) return;
+    this.note = note;
     const digest = digestShare(origin.instance, origin.generation, share);
     this.active = { held: true, ...origin, digest: Buffer.from(digest).toString('hex') };
   }
@@ -65,10 +68,19 @@ function open() {
     shareOf: (id) => polynomial.share(id),
   };
   const keepers = [1, 2, 3].map((id) => new FakeKeeper(id));
-  const set = new KeeperSet(keepers, log);
+  const own = { identity: true };
+  const set = new KeeperSet(keepers, log, undefined, () => own.identity);
   const holding = (): readonly boolean[] => set.health.map(({ holdsShare }) => holdsShare);
-  const supply = (): Promise<void> => set.supply(split, signal);
-  return { set, split, supply, events, keepers: keepers as [FakeKeeper, FakeKeeper, FakeKeeper], holding };
+  const supply = (note = 'note'): Promise<void> => set.supply(split, note, signal);
+  return {
+    own,
+    set,
+    split,
+    supply,
+    events,
+    keepers: keepers as [FakeKeeper, FakeKeeper, FakeKeeper],
+    holding,
+  };
 }
 
 test('every Keeper gets its share once, and again when it lost it', async () => {
@@ -147,7 +159,7 @@ test('a Keeper that fails keeps no other from its share, and each failure is rep
 
 test('a Keeper beyond the number of shares gets none', async () => {
   const { set, split, keepers } = open();
-  await set.supply({ ...split, count: 2 }, signal);
+  await set.supply({ ...split, count: 2 }, undefined, signal);
   assert.equal(keepers[2].contributed, 0);
 });
 
@@ -155,4 +167,67 @@ test('Keepers that hold nothing or fail are left out of what is collected', asyn
   const { set, keepers } = open();
   keepers[0].failure = new SpikeError('net_timeout', 'too slow');
   assert.deepEqual(await set.collect(signal), []);
+});
+
+test('a changed note goes to every Keeper with its share, once, and comes back with it, also after that Keeper has died', async () => {
+  const { set, supply, keepers } = open();
+  await supply('one');
+  await supply('two');
+  await supply('two');
+  assert.deepEqual(
+    keepers.map(({ contributed, note }) => [contributed, note]),
+    [
+      [2, 'two'],
+      [2, 'two'],
+      [2, 'two'],
+    ],
+  );
+  for (const { share } of await set.collect(signal)) share[Symbol.dispose]();
+  keepers[2].failure = new SpikeError('net_peer_connection', 'gone');
+  for (const { share } of await set.collect(signal)) share[Symbol.dispose]();
+  assert.deepEqual(set.notes.map(({ keeper, note }) => `${keeper} ${note}`).toSorted(), [
+    '1 two',
+    '2 two',
+    '3 two',
+  ]);
+});
+
+test('too few Keepers with their share are told once, with what to do, and once more when it is over', async () => {
+  const { set, supply, keepers, events } = open();
+  const shortage = (): Shortage | undefined => set.shortage;
+  assert.equal(shortage(), undefined, 'nobody has looked yet');
+  const quorum = (): readonly string[] => events.filter((event) => event.startsWith('keeper.quorum'));
+  await supply();
+  keepers[0].failure = new SpikeError('net_peer_connection', 'gone');
+  await supply();
+  assert.equal(shortage(), undefined, 'two of three are enough');
+  // It can be reached and does not take its share: nothing that a restart could use.
+  keepers[1].stubborn = true;
+  keepers[1].active = { held: false };
+  await supply();
+  await supply();
+  assert.deepEqual([shortage()?.holding, shortage()?.required], [1, 2]);
+  assert.match(shortage()?.message ?? '', /^1 of the 2 Keepers .*start the other Keepers/);
+  assert.equal(quorum().length, 1);
+  keepers[1].stubborn = false;
+  await supply();
+  assert.equal(shortage(), undefined);
+  assert.deepEqual(
+    quorum().map((event) => event.split(' ')[0]),
+    ['keeper.quorum_lost', 'keeper.quorum_back'],
+  );
+});
+
+test('Keepers that do not answer because we have no identity are not missed', async () => {
+  const { own, set, supply, events, keepers } = open();
+  await supply();
+  own.identity = false;
+  for (const keeper of keepers) keeper.failure = new SpikeError('net_peer_connection', 'no identity');
+  await supply();
+  const shortages = [set.shortage?.holding];
+  own.identity = true;
+  await supply();
+  shortages.push(set.shortage?.holding);
+  assert.deepEqual(shortages, [undefined, 0]);
+  assert.equal(events.filter((event) => event.startsWith('keeper.quorum_lost')).length, 1);
 });

@@ -27,3 +27,16 @@ test('its holder renews a lease and keeps the instance id', () => {
   now = 1800;
   assert.equal(lease.instance, first.instance);
 });
+
+test('only who shows the lease that runs is admitted to it, and nobody is kept out when none runs', () => {
+  let now = 0;
+  const lease = new Lease(1000, () => now);
+  assert.equal(lease.admit(undefined), undefined);
+  assert.equal(lease.admit('00'.repeat(16)), undefined);
+  const first = lease.begin(undefined);
+  assert.equal(lease.admit(first.lease), first.instance);
+  for (const shown of [undefined, '', '00'.repeat(16), `${first.lease}00`])
+    assert.throws(() => lease.admit(shown), { code: 'bootstrap_lease_held' });
+  now = 1000;
+  assert.equal(lease.admit(undefined), undefined);
+});

@@ -40,8 +40,23 @@ export class Lease {
     if (running === undefined) return this.#grant(randomUUID(), randomBytes(tokenBytes));
     if (shown !== undefined && isToken(shown, running.token))
       return this.#grant(running.instance, running.token);
+    throw this.#held(running);
+  }
+
+  /**
+   * The instance id for whoever shows the lease that runs; undefined when none runs. Throws `bootstrap_lease_held` for
+   * everybody else while one does.
+   */
+  admit(shown: string | undefined): string | undefined {
+    const running = this.#current();
+    if (running === undefined) return undefined;
+    if (shown !== undefined && isToken(shown, running.token)) return running.instance;
+    throw this.#held(running);
+  }
+
+  #held(running: Running): SpikeError {
     const seconds = Math.ceil((running.expiresAt - this.#now()) / 1000);
-    throw new SpikeError(
+    return new SpikeError(
       'bootstrap_lease_held',
       `another Bootstrap holds the lease for up to ${seconds} s; let it finish, or try again after that`,
     );

@@ -1,3 +1,5 @@
+import { waitOrAbort } from './abort.ts';
+
 /** One at a time for each key, in the order of asking. What has no key in common runs side by side. */
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();
@@ -24,19 +26,5 @@ export class KeyedLock {
   /** Keys that somebody holds or waits for. */
   get size(): number {
     return this.#tails.size;
-  }
-}
-
-async function waitOrAbort(before: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => {
-    reject(signal.reason);
-  };
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await Promise.race([before, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }

@@ -3,15 +3,17 @@ import { test } from 'node:test';
 import { SpikeError } from '@spike/error';
 import { openMemoryStore, type Op } from '@spike/store';
 import type { PolicyInput } from '../policy/policy.ts';
-import { rootTenant } from '../policy/policy.ts';
+import { MemoryAlerts } from '../alert/testing/sink.ts';
+import { rootTenant } from '../policy/tenant.ts';
 import type { Ledger } from '../vault/port.ts';
 import { FaultyStore } from '../vault/testing/faulty-store.ts';
 import { createTestInstance, hasCode, openTestLedger } from '../vault/testing/instance.ts';
 import { PolicyService } from './policy.ts';
 import { encodePolicy } from './policy-record.ts';
-import { createClock, grantOn } from './testing/grant.ts';
+import { createClock, grantSystem, operator } from './testing/grant.ts';
 
-const grant = grantOn('spike/system/acl');
+const grant = grantSystem();
+const limits = { all: 6, ofTenant: 3 };
 const peer = 'spiffe://spike.ist/web';
 
 function input(change: Partial<PolicyInput> = {}): PolicyInput {
@@ -28,8 +30,8 @@ async function openService() {
   const made = await createTestInstance();
   const ledger = await openTestLedger(made);
   const { vault } = made.instance;
-  const service = await PolicyService.load({ vault, ledger, now: createClock() });
-  return { made, ledger, vault, service, reload: () => PolicyService.load({ vault, ledger }) };
+  const service = await PolicyService.load({ limits, vault, ledger, now: createClock() });
+  return { made, ledger, vault, service, reload: () => PolicyService.load({ limits, vault, ledger }) };
 }
 
 test('a policy holds from the moment that its commit is answered, and after a start', async () => {
@@ -155,7 +157,7 @@ test('after a commit of unknown outcome decisions follow the store, as soon as i
     recorded: () => undefined,
     settled: true,
   };
-  const service = await PolicyService.load({ vault, ledger: shaky });
+  const service = await PolicyService.load({ limits, vault, ledger: shaky });
   failing = 'answer';
   await assert.rejects(service.put(grant, input({ pathPattern: '^late$' })), hasCode('store_failed'));
   assert.equal(service.engine.decide(peer, 'read', 'late').allowed, true);
@@ -175,7 +177,7 @@ test('decisions follow a commit that a stalled disk makes after all', async () =
   const settled = Promise.withResolvers<void>();
   const late = (): void => void service.settle().then(settled.resolve, settled.reject);
   const ledger = await openTestLedger(made, { late });
-  const service = await PolicyService.load({ vault: made.instance.vault, ledger });
+  const service = await PolicyService.load({ limits, vault: made.instance.vault, ledger });
   await service.put(grant, input());
   store.faults.push('stalled');
   const record = { trail: 't', record: '{}' };
@@ -202,3 +204,101 @@ test('policies of one name that are written at once all succeed, and the store a
 function lost(): SpikeError {
   return new SpikeError('store_failed', 'the disk is gone', { detail: { outcome: 'unknown' } });
 }
+
+test('a policy of a tenant counts below its prefix alone, segment by segment, whatever its pattern says', async () => {
+  const { service, reload } = await openService();
+  const acme = grantSystem(['tenants', 'acme']);
+  await service.put(acme, input({ pathPattern: '^.*$', spiffePattern: '^spiffe://spike\\.ist/web$' }));
+  for (const { engine } of [service, await reload()]) {
+    const decide = (path: string) => engine.decide(peer, 'read', path).allowed;
+    for (const path of ['tenants/acme', 'tenants/acme/db', 'tenants/acme/a/b']) assert.ok(decide(path), path);
+    // The audit says whose policy it was: a tenant's may be called like one of everybody's.
+    assert.equal(engine.decide(peer, 'read', 'tenants/acme/db').policy, 'tenants/acme/web');
+    for (const path of ['tenants/acmes/db', 'tenants/ac', 'tenants', 'other', 'spike/system/secret'])
+      assert.ok(!decide(path), path);
+  }
+});
+
+test('names are unique within a tenant, and a tenant_admin neither sees nor touches those of others', async () => {
+  const { service } = await openService();
+  const acme = grantSystem(['tenants', 'acme']);
+  const other = grantSystem(['tenants', 'other']);
+  await service.put(grant, input({ permissions: ['list'] }));
+  await service.put(acme, input());
+  await service.put(other, input({ pathPattern: '^tenants/other/.*$', permissions: ['write'] }));
+  assert.deepEqual(
+    (await service.list(grant)).map(({ tenant }) => tenant),
+    [rootTenant, 'tenants/acme', 'tenants/other'],
+  );
+  assert.deepEqual(
+    (await service.list(acme)).map(({ tenant }) => tenant),
+    ['tenants/acme'],
+  );
+  assert.deepEqual((await service.get(other, 'web')).permissions, ['write']);
+  assert.deepEqual((await service.get(grant, 'web', { tenant: 'tenants/acme' })).permissions, ['read']);
+  const foreign = { tenant: 'tenants/other' };
+  await assert.rejects(service.get(acme, 'web', foreign), hasCode('access_unauthorized'));
+  await assert.rejects(service.delete(acme, 'web', foreign), hasCode('access_unauthorized'));
+  await assert.rejects(service.put(acme, { ...input(), ...foreign }), hasCode('access_unauthorized'));
+  await assert.rejects(service.get(grantSystem(['tenants']), 'web'), hasCode('api_not_found'));
+  await service.delete(acme, 'web');
+  assert.equal((await service.list(grant)).length, 2);
+});
+
+test('a tenant_admin gives no super, and a tenant neither lies within spike/system nor around it', async () => {
+  const { service } = await openService();
+  const permissions = ['super'];
+  const acme = grantSystem(['tenants', 'acme']);
+  await assert.rejects(service.put(acme, input({ permissions })), hasCode('access_unauthorized'));
+  await service.put(grant, input({ permissions }));
+  for (const tenant of ['spike', 'spike/system', 'spike/system/acl', 'a//b', '..', ''])
+    await assert.rejects(service.put(grant, { ...input(), tenant }), hasCode('data_invalid_input'), tenant);
+  await service.put(grant, { ...input(), tenant: '/tenants/acme/' });
+  assert.equal((await service.get(acme, 'web')).tenant, 'tenants/acme');
+});
+
+test('a policy that lets through more is told of by name, with who did it, once it is committed', async () => {
+  const { vault, ledger } = await openService();
+  const alerts = new MemoryAlerts();
+  const service = await PolicyService.load({ limits, vault, ledger, alerts, now: createClock() });
+  await service.put(grant, input());
+  await service.put(grant, input({ permissions: ['read', 'write'] }));
+  await service.put(grant, input({ pathPattern: '^tenants/acme/db/.*$' }));
+  await service.delete(grant, 'web');
+  await assert.rejects(service.put(grant, input({ permissions: ['none'] })));
+  assert.deepEqual(
+    alerts.raised.map(({ kind, subject, message, detail }) => [
+      kind,
+      subject,
+      message.split(': ')[1],
+      detail,
+    ]),
+    [
+      ['policy_widened', 'web', 'it is new', { by: operator }],
+      ['policy_widened', 'web', 'it gives write, too', { by: operator }],
+    ],
+  );
+});
+
+test('there are at most so many policies, and so many of one tenant; those that are there can be changed and deleted', async () => {
+  const { service, reload } = await openService();
+  const acme = grantSystem(['tenants', 'acme']);
+  const full = hasCode('entity_limit_reached');
+  const named = (name: string) => input({ name });
+  // All at once: whoever is on the way has a place, too.
+  const made = await Promise.allSettled(
+    ['a', 'b', 'c', 'd', 'e'].map((name) => service.put(acme, named(name))),
+  );
+  assert.equal(made.filter(({ status }) => status === 'fulfilled').length, limits.ofTenant);
+  for (const result of made) if (result.status === 'rejected') assert.ok(full(result.reason));
+  await service.put(acme, input({ name: 'a', permissions: ['list'] }));
+  for (const name of ['x', 'y', 'z']) await service.put(grant, named(name));
+  await assert.rejects(service.put(grant, named('w')), full);
+  await assert.rejects(service.put(grantSystem(['tenants', 'other']), named('w')), full);
+  assert.equal((await service.list(grant)).length, limits.all);
+  // As many as there are after a start with lower limits, or a restore.
+  const again = await reload();
+  await service.delete(grant, 'x');
+  await service.put(grant, named('w'));
+  await assert.rejects(again.put(grant, named('v')), full);
+});

@@ -1,27 +1,37 @@
 import { setImmediate } from 'node:timers/promises';
 import { SpikeError } from '@spike/error';
 import type { Row } from '@spike/store';
+import { noAlerts, type AlertPort } from '../alert/port.ts';
 import { PolicyEngine } from '../policy/engine.ts';
 import {
   parsePolicy,
   parsePolicyName,
   restorePolicy,
-  rootTenant,
   type PolicyInput,
   type PolicyRecord,
 } from '../policy/policy.ts';
+import { chooseTenant, labelOf, type PolicyId } from '../policy/tenant.ts';
 import { describePitfalls } from '../policy/warning.ts';
+import { findWidening } from '../policy/widening.ts';
 import type { Ledger, Vault } from '../vault/port.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import { decodePolicy, encodePolicy } from './policy-record.ts';
-import type { Granted, Mutation } from './port.ts';
+import { PolicyRoom, type PolicyLimits } from './policy-room.ts';
+import type { GrantedSystem, Mutation } from './port.ts';
 import { damaged } from './record.ts';
 
 export interface PolicyServiceOptions {
   readonly vault: Vault;
   readonly ledger: Ledger;
+  readonly alerts?: AlertPort;
+  readonly limits: PolicyLimits;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+}
+
+/** Whose policy is meant, for those who may act for more than one tenant; the root's unless told. */
+export interface Named {
+  readonly tenant?: string | undefined;
 }
 
 /** Both are compared with what is stored, character by character; where both are given, the SPIFFE ID pattern decides. */
@@ -39,14 +49,18 @@ export class PolicyService {
   readonly engine = new PolicyEngine();
   readonly #vault: Vault;
   readonly #ledger: Ledger;
+  readonly #alerts: AlertPort;
   readonly #now: () => number;
   readonly #lock = new KeyedLock();
-  /** Names of which a failed commit left open what the store holds. */
-  readonly #unsettled = new Set<string>();
+  readonly #room: PolicyRoom;
+  /** Policies of which a failed commit left open what the store holds. */
+  readonly #unsettled = new Map<string, PolicyId>();
 
   private constructor(options: PolicyServiceOptions) {
     this.#vault = options.vault;
     this.#ledger = options.ledger;
+    this.#alerts = options.alerts ?? noAlerts;
+    this.#room = new PolicyRoom(this.engine, options.limits);
     this.#now = options.now ?? Date.now;
   }
 
@@ -68,18 +82,29 @@ export class PolicyService {
     }
   }
 
-  /** Creates the policy or replaces the one of this name, which keeps its time of creation. Throws `data_invalid_input`. */
+  /**
+   * Creates the policy or replaces the one of this name, which keeps its time of creation. Throws `data_invalid_input`,
+   * `entity_limit_reached` for one more than there may be, and `access_unauthorized` for another tenant and for `super` in a tenant: nobody gives what he lacks.
+   */
   async put(
-    _grant: Granted,
-    input: PolicyInput,
+    grant: GrantedSystem,
+    input: PolicyInput & Named,
     mutation: Mutation = {},
   ): Promise<{ readonly warnings: readonly string[] }> {
-    const checked = parsePolicy(input, { createdAt: 0, updatedAt: 0 });
-    const name = checked.record.name;
-    await this.#change(name, mutation, async (key, row) => {
+    const tenant = chooseTenant(grant.permission.tenant, input.tenant);
+    const checked = parsePolicy(input, { createdAt: 0, updatedAt: 0 }, tenant);
+    if (grant.permission.tenant !== undefined && checked.record.permissions.includes('super'))
+      throw new SpikeError('access_unauthorized', 'a tenant_admin gives no super');
+    const id = { tenant, name: checked.record.name };
+    await this.#change(id, mutation, async (key, row) => {
+      using _place = row === undefined ? this.#room.claim(id) : undefined;
       const now = this.#now();
-      const createdAt = row === undefined ? now : this.#open(row, name).createdAt;
-      const record: PolicyRecord = { ...checked.record, createdAt, updatedAt: now };
+      const before = row === undefined ? undefined : this.#open(row, id);
+      const record: PolicyRecord = {
+        ...checked.record,
+        createdAt: before?.createdAt ?? now,
+        updatedAt: now,
+      };
       const revision = (row?.revision ?? 0) + 1;
       const sealed = this.#vault.seal(
         'policy',
@@ -88,49 +113,62 @@ export class PolicyService {
         encodePolicy(record),
       );
       const expect = row === undefined ? 'absent' : { revision: row.revision };
-      await this.#ledger.commit([{ kind: 'put', table: 'policy', row: sealed, expect }], mutation.record);
+      await this.#ledger.commit([{ kind: 'put', table: 'policy', row: sealed, expect }], mutation);
       this.engine.put({ ...checked, record });
+      this.#tellWidening(grant, id, findWidening(before, record));
     });
     return { warnings: describePitfalls(checked) };
   }
 
   /** Throws `api_not_found`. */
-  async get(_grant: Granted, name: string): Promise<PolicyRecord> {
+  async get(grant: GrantedSystem, name: string, named: Named = {}): Promise<PolicyRecord> {
+    const tenant = chooseTenant(grant.permission.tenant, named.tenant);
     await this.settle();
-    const record = this.engine.get(rootTenant, parsePolicyName(name));
+    const record = this.engine.get(tenant, parsePolicyName(name));
     if (record === undefined) throw noSuchPolicy();
     return record;
   }
 
   /** Throws `api_not_found`. */
-  async delete(_grant: Granted, name: string, mutation: Mutation = {}): Promise<void> {
-    await this.#change(parsePolicyName(name), mutation, async (key, row) => {
+  async delete(grant: GrantedSystem, name: string, options: Mutation & Named = {}): Promise<void> {
+    const tenant = chooseTenant(grant.permission.tenant, options.tenant);
+    await this.#change({ tenant, name: parsePolicyName(name) }, options, async (key, row) => {
       if (row === undefined) throw noSuchPolicy();
       const expect = { revision: row.revision };
-      await this.#ledger.commit([{ kind: 'delete', table: 'policy', key, expect }], mutation.record);
-      this.engine.remove(rootTenant, name);
+      await this.#ledger.commit([{ kind: 'delete', table: 'policy', key, expect }], options);
+      this.engine.remove(tenant, name);
     });
   }
 
   /** By name. */
-  async list(_grant: Granted, filter: PolicyFilter = {}): Promise<readonly PolicyRecord[]> {
+  async list(grant: GrantedSystem, filter: PolicyFilter = {}): Promise<readonly PolicyRecord[]> {
     await this.settle();
     const { spiffePattern = '', pathPattern = '' } = filter;
-    const all = this.engine.list();
+    const all = this.engine.list(grant.permission.tenant?.join('/'));
     if (spiffePattern !== '') return all.filter((record) => record.spiffePattern === spiffePattern);
     if (pathPattern !== '') return all.filter((record) => record.pathPattern === pathPattern);
     return all;
   }
 
+  #tellWidening({ peer }: GrantedSystem, id: PolicyId, reasons: readonly string[]): void {
+    if (reasons.length === 0) return;
+    this.#alerts.raise({
+      kind: 'policy_widened',
+      subject: labelOf(id),
+      message: `a policy lets through more than before: ${reasons.join(', ')}`,
+      detail: { by: peer.id.toString() },
+    });
+  }
+
   async #change(
-    name: string,
+    id: PolicyId,
     mutation: Mutation,
     change: (key: Uint8Array, row: Row | undefined) => Promise<void>,
   ): Promise<void> {
     await this.settle();
-    const key = this.#vault.key('policy', [rootTenant, name]);
+    const key = this.#keyOf(id);
     await this.#lock.run(
-      name,
+      labelOf(id),
       async () => {
         for (let attempt = 1; ; attempt += 1) {
           try {
@@ -139,7 +177,7 @@ export class PolicyService {
           } catch (thrown) {
             const code = thrown instanceof SpikeError ? thrown.code : undefined;
             if (code === 'entity_version_conflict' && attempt < mostAttempts) continue;
-            if (code !== 'api_not_found') await this.#doubt(name);
+            if (code !== 'api_not_found' && code !== 'entity_limit_reached') await this.#doubt(id);
             throw thrown;
           }
         }
@@ -149,32 +187,33 @@ export class PolicyService {
   }
 
   /** After a commit of unknown outcome the store says what holds, now or, when it can't be read either, later. */
-  async #doubt(name: string): Promise<void> {
-    this.#unsettled.add(name);
-    await this.#refresh(name).catch(() => undefined);
+  async #doubt(id: PolicyId): Promise<void> {
+    this.#unsettled.set(labelOf(id), id);
+    await this.#refresh(id).catch(() => undefined);
   }
 
   /** Brings decisions in step with the store where a commit left that open; for when such a commit came through late. */
   async settle(): Promise<void> {
-    for (const name of this.#unsettled) await this.#lock.run(name, () => this.#refresh(name));
+    for (const [lock, id] of this.#unsettled) await this.#lock.run(lock, () => this.#refresh(id));
   }
 
-  async #refresh(name: string): Promise<void> {
-    const row = await this.#ledger.get('policy', this.#vault.key('policy', [rootTenant, name]));
-    if (row === undefined) this.engine.remove(rootTenant, name);
-    else this.engine.put(restorePolicy(this.#open(row, name)));
-    if (this.#ledger.settled) this.#unsettled.delete(name);
+  async #refresh(id: PolicyId): Promise<void> {
+    const row = await this.#ledger.get('policy', this.#keyOf(id));
+    if (row === undefined) this.engine.remove(id.tenant, id.name);
+    else this.engine.put(restorePolicy(this.#open(row, id)));
+    if (this.#ledger.settled) this.#unsettled.delete(labelOf(id));
   }
 
-  #open(row: Row, name?: string): PolicyRecord {
+  #open(row: Row, id?: PolicyId): PolicyRecord {
     const record = decodePolicy(this.#vault.open('policy', row));
-    if (record.tenant !== rootTenant) {
-      throw damaged('a policy belongs to a tenant, which this release does not know');
-    }
-    const key = this.#vault.key('policy', [rootTenant, record.name]);
-    const misplaced = Buffer.compare(key, row.key) !== 0 || (name !== undefined && name !== record.name);
-    if (misplaced) throw damaged('a policy lies in the place of another');
+    const isElsewhere = id !== undefined && labelOf(id) !== labelOf(record);
+    if (isElsewhere || Buffer.compare(this.#keyOf(record), row.key) !== 0)
+      throw damaged('a policy lies in the place of another');
     return record;
+  }
+
+  #keyOf({ tenant, name }: PolicyId): Uint8Array {
+    return this.#vault.key('policy', [tenant, name]);
   }
 }
 

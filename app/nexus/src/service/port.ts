@@ -1,4 +1,5 @@
-import type { AuditDraft } from '../vault/port.ts';
+import type { Tenant } from '@spike/contract';
+import type { Origin } from '../vault/port.ts';
 
 /** Who was granted something. */
 export interface Granted {
@@ -15,15 +16,18 @@ export interface GrantedPath extends Granted {
   };
 }
 
+/** Permission for what has no path of its own; a tenant_admin's ends at his tenant. */
+export interface GrantedSystem extends Granted {
+  readonly permission: { readonly tenant: Tenant };
+}
+
 /** Permission to list: everything, or what policies give. Only the guard knows a superuser. */
 export interface GrantedListing extends Granted {
-  readonly permission: { readonly scope: 'all' | 'matching' };
+  readonly permission: { readonly scope: 'all' | 'matching'; readonly tenant: Tenant };
 }
 
 /** What comes with a request that changes something. */
-export interface Mutation {
-  /** Goes to the outbox in the same transaction. */
-  readonly record?: AuditDraft;
+export interface Mutation extends Origin {
   /** Ends the wait for others that change the same thing; a commit that has begun is not taken back. */
   readonly signal?: AbortSignal;
 }

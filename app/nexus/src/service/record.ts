@@ -15,9 +15,14 @@ export function encodeRecord(record: object): Uint8Array {
 /** Throws `store_integrity` for a format of a later release, and for what no release wrote. */
 export function decodeRecord(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   if (bytes[0] !== jsonFormat) throw damaged('a record has a format that this release does not know');
+  return parseRecord(Buffer.from(bytes.buffer, bytes.byteOffset + 1, bytes.byteLength - 1).toString());
+}
+
+/** Throws `store_integrity` for what is no JSON object. */
+export function parseRecord(text: string): Readonly<Record<string, unknown>> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + 1, bytes.byteLength - 1).toString());
+    parsed = JSON.parse(text);
   } catch (cause) {
     throw damaged('a record opens to something that is no record', cause);
   }

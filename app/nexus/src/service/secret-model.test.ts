@@ -1,6 +1,10 @@
 import { test } from 'node:test';
-import { checkSecretModel } from './testing/secret-run.ts';
+import { checkSecrets } from './testing/secret-run.ts';
 
-test('secrets behave as the model of wire.md 6 does, with the bounds that this project added', async () => {
-  await checkSecretModel({ numRuns: 60 });
+void test('secrets and policies in memory are what the oracle says, through restarts', async () => {
+  await checkSecrets('memory', { numRuns: 20 });
+});
+
+void test('secrets and policies in SQLite are what the oracle says, through restarts', async () => {
+  await checkSecrets('sqlite', { numRuns: 2 });
 });

@@ -1,8 +1,5 @@
 import { damaged, decodeRecord, encodeRecord, isRecord, isWhole, readNumber, readText } from './record.ts';
 
-/** What a secret holds: names and texts. Without a prototype, so that a name like `__proto__` is a name. */
-export type SecretValues = Readonly<Record<string, string>>;
-
 /** When a version came and, softly, went: milliseconds since 1970, 0 for a version that is not deleted. */
 export interface SecretVersion {
   readonly version: number;
@@ -24,10 +21,7 @@ export interface SecretMetadata {
   readonly updatedAt: number;
   /** Those that are kept, lowest first. */
   readonly versions: readonly SecretVersion[];
-  /**
-   * Room for custom metadata, labels and required compare-and-set. This release gives it no meaning, and writes back
-   * what it found.
-   */
+  /** What people say about it (`readNotes`), and room for what later releases add: both are written back as found. */
   readonly extension: Readonly<Record<string, unknown>>;
 }
 
@@ -69,27 +63,4 @@ function readVersion(entry: unknown): SecretVersion {
   const [version, createdAt, deletedAt] = entry as readonly unknown[];
   if (isWhole(version) && isWhole(createdAt) && isWhole(deletedAt)) return { version, createdAt, deletedAt };
   throw damaged('the metadata of a secret is incomplete');
-}
-
-export function encodeValues(path: string, version: number, values: SecretValues): Uint8Array {
-  return encodeRecord({ path, version, values });
-}
-
-/** Throws `store_integrity` when this is not that version of that secret. */
-export function decodeValues(bytes: Uint8Array, path: string, version: number): SecretValues {
-  const record = decodeRecord(bytes);
-  const { values } = record;
-  if (record['path'] !== path || record['version'] !== version) {
-    throw damaged('a version of a secret lies in the place of another');
-  }
-  if (!isValues(values)) throw damaged('a version of a secret has no values');
-  return values;
-}
-
-function isValues(value: unknown): value is SecretValues {
-  if (!isRecord(value)) return false;
-  for (const name in value) if (typeof value[name] !== 'string') return false;
-  // JSON.parse makes own properties of all names; what is left is to take away those that come from the prototype.
-  Object.setPrototypeOf(value, null);
-  return true;
 }

@@ -1,32 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Row } from '@spike/store';
-import { PolicyEngine } from '../policy/engine.ts';
-import { parsePolicy } from '../policy/policy.ts';
-import type { Ledger } from '../vault/port.ts';
-import { createTestInstance, hasCode, openTestLedger } from '../vault/testing/instance.ts';
+import { hasCode } from '../vault/testing/instance.ts';
 import { SecretService } from './secret.ts';
-import { decodeMetadata, encodeMetadata, encodeValues, type SecretMetadata } from './secret-record.ts';
-import { createClock, grantAll, grantMatching, grantOn } from './testing/grant.ts';
+import { encodeMetadata, type SecretMetadata } from './secret-record.ts';
+import { encodeValues } from './secret-values.ts';
+import { grantOn } from './testing/grant.ts';
+import { interpose, openService } from './testing/service.ts';
 
 const db = grantOn('tenants/acme/db');
-
-async function openService(options: { maxVersions?: number; wrap?: (ledger: Ledger) => Ledger } = {}) {
-  const made = await createTestInstance();
-  const opened = await openTestLedger(made);
-  const ledger = options.wrap?.(opened) ?? opened;
-  const { vault } = made.instance;
-  const engine = new PolicyEngine();
-  const { maxVersions = 10 } = options;
-  const service = new SecretService({ vault, ledger, engine, maxVersions, now: createClock() });
-  const keyOf = (path: string): Uint8Array => vault.key('secret', path.split('/'));
-  const metadata = async (path: string): Promise<SecretMetadata> => {
-    const row = await ledger.get('secret', keyOf(path));
-    assert.ok(row !== undefined);
-    return decodeMetadata(vault.open('secret', row));
-  };
-  return { store: made.store, ledger, vault, engine, service, keyOf, metadata };
-}
 
 test('what was put is got, the newest for 0 and each by its number', async () => {
   const { service } = await openService();
@@ -155,19 +137,15 @@ test('a reader is not told of damage when a put prunes what it is about to read'
   let beforeVersion: (() => Promise<void>) | undefined;
   const { service } = await openService({
     maxVersions: 1,
-    wrap: (inner) => ({
-      revision: 0,
-      get: async (table, key) => {
-        const hook = table === 'secret_version' ? beforeVersion : undefined;
-        if (hook !== undefined) beforeVersion = undefined;
-        await hook?.();
-        return await inner.get(table, key);
-      },
-      list: (...args) => inner.list(...args),
-      commit: (...args) => inner.commit(...args),
-      recorded: () => undefined,
-      settled: true,
-    }),
+    wrap: (inner) =>
+      interpose(inner, {
+        get: async (table, key) => {
+          const hook = table === 'secret_version' ? beforeVersion : undefined;
+          if (hook !== undefined) beforeVersion = undefined;
+          await hook?.();
+          return await inner.get(table, key);
+        },
+      }),
   });
   await service.put(db, { n: '1' });
   beforeVersion = async () => void (await service.put(db, { n: '2' }));
@@ -222,138 +200,6 @@ test('what a later release keeps in the metadata survives a put and a delete', a
   await service.put(db, { n: '2' });
   await service.delete(db, [1]);
   assert.deepEqual((await metadata('tenants/acme/db')).extension, extension);
-});
-
-test('a list of all shows every path in byte order, deleted ones too', async () => {
-  const { service } = await openService();
-  const paths = [
-    'b',
-    'a/b',
-    'a',
-    'B',
-    'a-b',
-    'a/B/c',
-    ...Array.from({ length: 250 }, (_, n) => `many/${String(n)}`),
-  ];
-  for (const path of paths) await service.put(grantOn(path), {});
-  await service.delete(grantOn('b'), null);
-  const expected = paths.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  assert.deepEqual((await service.list(grantAll)).keys, expected);
-  await assert.rejects(service.list(grantAll, {}, AbortSignal.abort(new Error('gone'))), /gone/);
-});
-
-test('a peer sees the paths on which a policy gives it list; one whom no policy gives any is refused', async () => {
-  const { service, engine } = await openService();
-  for (const path of [
-    'tenants/acme',
-    'tenants/acme/db',
-    'tenants/acme/x/y',
-    'tenants/acme2/db',
-    'other/db',
-    'one',
-  ]) {
-    await service.put(grantOn(path), {});
-  }
-  const allow = (name: string, pathPattern: string, permissions: string[], id = 'web'): void => {
-    const spiffePattern = `^spiffe://spike.ist/${id}$`;
-    engine.put(
-      parsePolicy({ name, pathPattern, permissions, spiffePattern }, { createdAt: 1, updatedAt: 1 }),
-    );
-  };
-  const list = async (id: string): Promise<readonly string[]> =>
-    (await service.list(grantMatching(`spiffe://spike.ist/${id}`))).keys;
-  await assert.rejects(list('web'), hasCode('access_unauthorized'));
-  allow('reader', '^other/.*$', ['read', 'write', 'execute']);
-  await assert.rejects(list('web'), hasCode('access_unauthorized'));
-  allow('a', '^tenants/acme/.*$', ['list']);
-  assert.deepEqual(await list('web'), ['tenants/acme/db', 'tenants/acme/x/y']);
-  allow('b', '^one$', ['super']);
-  allow('c', '^tenants/acme/x/.*$', ['list']);
-  assert.deepEqual(await list('web'), ['one', 'tenants/acme/db', 'tenants/acme/x/y']);
-  allow('d', '.*/db', ['list'], 'ops');
-  assert.deepEqual(await list('ops'), ['other/db', 'tenants/acme/db', 'tenants/acme2/db']);
-  allow('e', '^nothing/here$', ['list'], 'idle');
-  assert.deepEqual(await list('idle'), []);
-  await assert.rejects(list('webs'), hasCode('access_unauthorized'));
-});
-
-test('a scoped list reads the subtrees of its policies and nothing else', async () => {
-  const prefixes: number[] = [];
-  const { service, engine } = await openService({
-    wrap: (inner) => ({
-      revision: 0,
-      get: (...args) => inner.get(...args),
-      list: (table, prefix, options) => {
-        prefixes.push(prefix.byteLength);
-        return inner.list(table, prefix, options);
-      },
-      commit: (...args) => inner.commit(...args),
-      recorded: () => undefined,
-      settled: true,
-    }),
-  });
-  const policy = {
-    name: 'p',
-    pathPattern: '^tenants/acme/.*$',
-    permissions: ['list'],
-    spiffePattern: '^spiffe://spike.ist/web$',
-  };
-  engine.put(parsePolicy(policy, { createdAt: 1, updatedAt: 1 }));
-  await service.put(db, {});
-  assert.deepEqual((await service.list(grantMatching('spiffe://spike.ist/web'))).keys, ['tenants/acme/db']);
-  assert.deepEqual(prefixes, [32]);
-});
-
-test('pages show each path once, whoever else writes meanwhile, and a cursor is bound to its list', async () => {
-  const { service, engine } = await openService();
-  const paths = Array.from({ length: 230 }, (_, n) => `tenants/t${String(n % 7)}/s${String(n)}`);
-  for (const path of [...paths, 'other/a', 'other/b']) await service.put(grantOn(path), {});
-  const allow = (name: string, pathPattern: string): void => {
-    const input = { name, pathPattern, permissions: ['list'], spiffePattern: '^spiffe://spike.ist/web$' };
-    engine.put(parsePolicy(input, { createdAt: 1, updatedAt: 1 }));
-  };
-  allow('a', '^tenants/t1/.*$');
-  allow('b', '^tenants/t2/s.*$');
-  allow('c', '^tenants/t2/s9$');
-  allow('d', '^other/a$');
-  const web = grantMatching('spiffe://spike.ist/web');
-  const readAll = async (grant: typeof web, limit: number, prefix?: string): Promise<string[]> => {
-    const found: string[] = [];
-    let cursor: string | undefined;
-    let rounds = 0;
-    do {
-      const request = {
-        limit,
-        ...(prefix === undefined ? {} : { prefix }),
-        ...(cursor === undefined ? {} : { cursor }),
-      };
-      const page = await service.list(grant, request);
-      assert.ok(page.keys.length <= limit);
-      found.push(...page.keys);
-      cursor = page.cursor;
-      await service.put(grantOn('tenants/t1/s1'), {});
-      rounds += 1;
-      assert.ok(rounds < 1000, 'the cursor makes no way');
-    } while (cursor !== undefined);
-    return found.toSorted();
-  };
-  const expected = [...paths.filter((path) => /\/t[12]\//.test(path)), 'other/a'].toSorted();
-  for (const limit of [1, 7, 64, 1000]) assert.deepEqual(await readAll(web, limit), expected);
-  assert.deepEqual(await readAll(grantAll, 50), [...paths, 'other/a', 'other/b'].toSorted());
-  assert.deepEqual(
-    await readAll(web, 9, 'tenants/t2/s1'),
-    expected.filter((path) => path.startsWith('tenants/t2/s1')),
-  );
-  assert.deepEqual(await readAll(grantAll, 9, '/other/'), ['other/a', 'other/b']);
-  assert.deepEqual(await readAll(web, 9, 'tenants/t3/'), []);
-  assert.deepEqual(await readAll(web, 9, 'a//b'), []);
-  const { cursor } = await service.list(web, { limit: 2 });
-  assert.ok(cursor !== undefined);
-  await assert.rejects(service.list(grantAll, { limit: 2, cursor }), hasCode('data_invalid_input'));
-  await assert.rejects(
-    service.list(web, { limit: 2, cursor, prefix: 'other/' }),
-    hasCode('data_invalid_input'),
-  );
 });
 
 function pick(metadata: SecretMetadata): Pick<SecretMetadata, 'current' | 'oldest' | 'highest'> {

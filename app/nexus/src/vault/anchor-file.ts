@@ -15,7 +15,7 @@ export interface AnchorFileOptions {
   readonly onError: (error: SpikeError) => void;
 }
 
-/** What the file said when it was opened. */
+/** What the file says. */
 export type FoundAnchor =
   | { readonly kind: 'absent' }
   | { readonly kind: 'damaged' }
@@ -23,7 +23,7 @@ export type FoundAnchor =
 
 /** The anchor file: read once, then rewritten as a whole, at most once in `delayMs`. */
 export class AnchorFile implements AsyncDisposable {
-  readonly found: FoundAnchor;
+  #found: FoundAnchor;
   readonly #options: AnchorFileOptions;
   #next: (() => string) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -31,7 +31,12 @@ export class AnchorFile implements AsyncDisposable {
 
   private constructor(options: AnchorFileOptions, found: FoundAnchor) {
     this.#options = options;
-    this.found = found;
+    this.#found = found;
+  }
+
+  /** As of the opening, or of the last write since: a store can be opened twice in the life of a process. */
+  get found(): FoundAnchor {
+    return this.#found;
   }
 
   /** Throws SpikeError `fs_unsafe` for a link or a file of somebody else, `store_failed` when it can't be read. */
@@ -66,7 +71,9 @@ export class AnchorFile implements AsyncDisposable {
 
   async #write(make: () => string): Promise<void> {
     try {
-      await replace(this.#options.path, make());
+      const text = make();
+      await replace(this.#options.path, text);
+      this.#found = { kind: 'found', anchor: parseAnchor(text) };
     } catch (cause) {
       if (this.#next === undefined) this.note(make);
       this.#options.onError(

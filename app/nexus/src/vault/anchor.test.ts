@@ -74,6 +74,19 @@ test('an anchor of which anything was changed does not verify', async () => {
   assert.ok(keys.verify(anchor));
 });
 
+test('an anchor also tells how far the audit was signed since, where that is further', () => {
+  const root = Buffer.alloc(32, 9);
+  const anchor = keys.sign(stateAt(5), { size: 77, root });
+  const read = parseAnchor(encodeAnchor(anchor));
+  assert.deepEqual(read.signed, { size: 77, root });
+  assert.ok(keys.verify(read));
+  for (const signed of [undefined, { size: 78, root }, { size: 77, root: emptyRoot }])
+    assert.ok(!keys.verify({ ...anchor, signed }));
+  assert.equal(keys.sign(stateAt(5), { size: 50, root }).signed, undefined);
+  check(stateAt(5), [anchor, keys.sign(stateAt(5))]);
+  assert.throws(() => check(stateAt(5, { auditSize: 49 }), [anchor]), hasCode('store_integrity'));
+});
+
 test('no text makes the parser of anchors throw anything but SpikeError', () => {
   const text = encodeAnchor(keys.sign(stateAt(5)));
   const noise = fc.oneof(
@@ -97,11 +110,16 @@ test('a store as new as its anchor, or newer, is taken', () => {
   check(stateAt(6, { keyringEpoch: 2 }), [keys.sign(stateAt(5))]);
 });
 
-test('a store older than the highest valid anchor is refused until it is accepted with the instance id', () => {
+test('a store older than the highest valid anchor is refused until it is accepted with the instance id, or as this revision of it', () => {
   const anchors = [keys.sign(stateAt(3)), keys.sign(stateAt(7)), keys.sign(stateAt(2))];
   assert.throws(() => check(stateAt(6), anchors), hasCode('store_integrity'));
   assert.throws(() => check(stateAt(6), anchors, 'yes'), hasCode('store_integrity'));
+  assert.throws(
+    () => check(stateAt(6), anchors, `${instance.instance}@5`),
+    (error: SpikeError) => error.message.includes(`as ${instance.instance}@6`),
+  );
   check(stateAt(6), anchors, instance.instance);
+  check(stateAt(6), anchors, `${instance.instance}@6`);
   check(stateAt(7), anchors);
 });
 
@@ -144,6 +162,17 @@ test('the anchor file is absent, then found as it was written, by its owner alon
   assert.equal(again.found.anchor.revision, 2);
 });
 
+test('a store that is opened again in the same process finds what was written since, and no missing anchor', async (context) => {
+  const path = join(await folder(context), 'anchor');
+  await using file = await AnchorFile.open({ path, onError: assert.fail });
+  for (const revision of [4, 5]) {
+    file.note(() => encodeAnchor(keys.sign(stateAt(revision))));
+    await file.flush();
+    assert.ok(file.found.kind === 'found' && keys.verify(file.found.anchor));
+    assert.equal(file.found.anchor.revision, revision);
+  }
+});
+
 test('many changes become one write, within the delay', async (context) => {
   const path = join(await folder(context), 'anchor');
   await using file = await AnchorFile.open({ path, delayMs: 20, onError: assert.fail });
@@ -161,6 +190,9 @@ test('many changes become one write, within the delay', async (context) => {
   await file.flush();
   assert.equal(made, 1);
   assert.equal(parseAnchor(await readFile(path, 'utf8')).revision, 100);
+  // For a store that this process opens once more, as after a restore.
+  assert.ok(file.found.kind === 'found');
+  assert.equal(file.found.anchor.revision, 100);
 });
 
 test('a draft that a dead process left behind is replaced', async (context) => {

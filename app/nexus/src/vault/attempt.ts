@@ -3,8 +3,8 @@ import type { Op, Row } from '@spike/store';
 import type { Pending } from './batch.ts';
 import { parseHead } from './head.ts';
 import { hashHead } from './instance.ts';
-import { outboxOps, type OutboxTracker } from './outbox.ts';
-import type { AuditDraft, AuditPosition, Vault } from './port.ts';
+import { outboxOps, outboxRows, type OutboxRow, type OutboxTracker } from './outbox.ts';
+import type { AuditPosition, Vault } from './port.ts';
 import { sealState, type State, type TableState } from './state.ts';
 import type { DigestChange, TableDigest } from './table-digest.ts';
 
@@ -17,8 +17,8 @@ export interface Attempt {
   readonly state: State;
   readonly stateRow: Row;
   readonly changes: readonly { readonly digest: TableDigest; readonly change: DigestChange }[];
-  readonly records: readonly { readonly draft: AuditDraft; readonly key: Uint8Array }[];
-  /** How many of the records that the file holds leave the outbox. */
+  readonly records: readonly OutboxRow[];
+  /** How many rows whose records the file holds leave the outbox. */
   readonly removed: number;
 }
 
@@ -37,11 +37,8 @@ export function prepareAttempt(members: readonly Pending[], from: Standing): Att
   const memberOps = members.flatMap((pending) => pending.ops);
   const owners: (Pending | undefined)[] = members.flatMap((pending) => pending.ops.map(() => pending));
   const drafts = members.map((pending) => pending.record).filter((draft) => draft !== undefined);
-  const outbox = outboxOps(from.vault, revision, drafts);
-  const records = outbox.flatMap((op, i) => {
-    const draft = drafts[i];
-    return draft === undefined || op.kind !== 'put' ? [] : [{ draft, key: op.row.key }];
-  });
+  const records = outboxRows(revision, drafts);
+  const outbox = outboxOps(from.vault, revision, records);
   // One read, so that size and root belong together.
   const { syncedSize: auditSize, syncedRoot } = from.audit;
   const removed = from.outbox.removable(auditSize);

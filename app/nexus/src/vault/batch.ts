@@ -7,6 +7,7 @@ import { rowId } from './row-reader.ts';
 export interface Pending {
   readonly ops: readonly Op[];
   readonly record: AuditDraft | undefined;
+  readonly check: (() => void) | undefined;
   readonly bytes: number;
   resolve(): void;
   reject(error: unknown): void;
@@ -30,7 +31,7 @@ export function sizeOf(ops: readonly Op[]): number {
   }, 0);
 }
 
-/** Takes from the front of the queue what makes one transaction; always at least one. */
+/** Takes from the front of the queue what makes one transaction; one at least, where there is one. */
 export function takeBatch(queue: Pending[]): Pending[] {
   let ops = 0;
   let bytes = 0;

@@ -123,3 +123,15 @@ function readSplit(reader: FieldReader): SplitHead {
     manifest: { nonce: reader.exactly(nonceBytes), body: reader.bytes(limit.manifest) },
   };
 }
+
+/** The split of this purpose that counts. Throws SpikeError `store_integrity` where there is none. */
+export function newestSplit<Split extends Pick<SplitHead, 'purpose' | 'generation'>>(
+  splits: readonly Split[],
+  purpose: SplitPurpose,
+): Split {
+  const found = splits
+    .filter((split) => split.purpose === purpose)
+    .toSorted((a, b) => b.generation - a.generation)[0];
+  if (found === undefined) throw broken(`the store has no manifest for ${purpose}`);
+  return found;
+}

@@ -167,6 +167,7 @@ test('a new instance is refused where the store holds one or the anchor file nam
     keyringEpoch: 1,
     auditSize: 0,
     auditRoot: emptyRoot,
+    signed: undefined,
     key: 1,
     mac: emptyRoot,
   };
@@ -210,4 +211,20 @@ test('the wiped vault of an instance neither seals nor opens', async () => {
   instance[Symbol.dispose]();
   assert.throws(() => vault.open('secret', row), hasCode('state_not_ready'));
   assert.throws(() => vault.key('secret', ['a']), hasCode('state_not_ready'));
+});
+
+test('a disposed instance gives out neither its root key nor a share of it, and signs nothing', async () => {
+  const { rootKey, instance, store } = await createTestInstance();
+  const head = await store.head();
+  const again = OpenInstance.open(rootKey, head?.bytes ?? new Uint8Array());
+  using own = again.keeper.rootKey();
+  assert.ok(own.equals(rootKey));
+  const { keeper, recovery, reset } = again;
+  again[Symbol.dispose]();
+  for (const split of [keeper, recovery]) {
+    assert.throws(() => split.rootKey(), /wiped/);
+    assert.throws(() => split.shareOf(1), /wiped/);
+  }
+  assert.throws(() => reset.current, /wiped/);
+  assert.ok(instance.keeper.rootKey().equals(rootKey), 'another one of the same store is not touched');
 });

@@ -1,23 +1,25 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 
-import type { Polynomial, RootKey } from '@spike/crypto';
+import { derive, type Polynomial, type RootKey, type Secret } from '@spike/crypto';
 import { SpikeError } from '@spike/error';
 import type { Op, Table } from '@spike/store';
 
+import { AuditKeys } from '../audit/key.ts';
 import { AnchorKeys } from './anchor.ts';
 import type { FoundAnchor } from './anchor-file.ts';
-import { encodeHead, parseHead, type InstanceHead, type SplitPurpose } from './head.ts';
-import { broken } from './integrity.ts';
-import { Keyring, unwrapKeyring, wrapKeyring } from './keyring.ts';
+import { CipherKeys } from './cipher-key.ts';
+import { encodeHead, newestSplit, parseHead, type InstanceHead } from './head.ts';
+import { Keyring, unwrapKeyring, wrapKeyring, type KeyringEntry } from './keyring.ts';
 import { openManifest, sealManifest, type Split } from './manifest.ts';
-import { outboxOps } from './outbox.ts';
+import { outboxOps, outboxRows } from './outbox.ts';
 import type { AuditDraft } from './port.ts';
+import { ResetKeys } from './reset-key.ts';
 import { sealState, type State } from './state.ts';
 import { TableDigest } from './table-digest.ts';
 import { KeyringVault } from './vault.ts';
 
 /** The small tables that the state record holds a digest of. A release that adds one finds it empty in older records. */
-export const watchedTables: readonly Table[] = ['policy'];
+export const watchedTables: readonly Table[] = ['policy', 'administrator', 'setting'];
 
 /** An instance whose root key was proven. Its owner disposes it, which wipes the keys. */
 export class OpenInstance implements Disposable {
@@ -26,16 +28,36 @@ export class OpenInstance implements Disposable {
   readonly headDigest: Uint8Array;
   readonly vault: KeyringVault;
   readonly anchors: AnchorKeys;
+  readonly cipher: CipherKeys;
+  /** For the HMACs of administrators' tokens and of codes. */
+  readonly accessKey: Secret;
+  readonly audit: AuditKeys;
+  readonly reset: ResetKeys;
   readonly keeper: Split;
   readonly recovery: Split;
 
-  private constructor(bytes: Uint8Array, head: InstanceHead, keyring: Keyring, splits: readonly Split[]) {
+  /** Splits, older ones, too, though nobody asks them for anything, and keys that came later. */
+  readonly #owned: DisposableStack;
+
+  private constructor(
+    bytes: Uint8Array,
+    head: InstanceHead,
+    keyring: Keyring,
+    splits: readonly Split[],
+    owned: DisposableStack,
+  ) {
     this.head = head;
     this.headDigest = hashHead(bytes);
-    this.keeper = newest(splits, 'keeper');
-    this.recovery = newest(splits, 'recovery');
+    this.keeper = newestSplit(splits, 'keeper');
+    this.recovery = newestSplit(splits, 'recovery');
     this.vault = new KeyringVault(keyring, head.instance);
     this.anchors = new AnchorKeys(keyring, head.instance);
+    this.cipher = new CipherKeys(keyring);
+    this.accessKey = derive('access/mac', keyring.current('token').key, head.instance);
+    this.audit = new AuditKeys(keyring);
+    this.reset = new ResetKeys(keyring, head.instance);
+    // Last: until nothing can fail any more they are the opener's to wipe.
+    this.#owned = owned.move();
   }
 
   /**
@@ -46,17 +68,49 @@ export class OpenInstance implements Disposable {
   static open(rootKey: RootKey, bytes: Uint8Array): OpenInstance {
     const head = parseHead(bytes);
     using keyring = unwrapKeyring(head, rootKey);
-    const splits = head.splits.map((split) => openManifest(split, rootKey, head));
-    return new OpenInstance(bytes, head, keyring, splits);
+    using opened = new DisposableStack();
+    const splits = head.splits.map((split) => opened.use(openManifest(split, rootKey, head)));
+    return new OpenInstance(bytes, head, keyring, splits, opened);
   }
 
   get instance(): string {
     return this.head.instance;
   }
 
+  /** What a later head of the same root key opens to, for its owner. Throws as `open` does. */
+  reopen(bytes: Uint8Array): OpenInstance {
+    using rootKey = this.keeper.rootKey();
+    return OpenInstance.open(rootKey, bytes);
+  }
+
+  /**
+   * A head that differs from this instance's in its keyring alone, to be committed, and what it opens to. `change` gets
+   * the keys there are, which are wiped when it is done; of keys that it adds it stays the owner.
+   */
+  withKeyring(change: (entries: readonly KeyringEntry[]) => readonly KeyringEntry[]): {
+    readonly bytes: Uint8Array;
+    readonly instance: OpenInstance;
+  } {
+    using rootKey = this.keeper.rootKey();
+    using keyring = unwrapKeyring(this.head, rootKey);
+    const changed = wrapKeyring(new Keyring(change(keyring.entries)), rootKey, this.head);
+    const bytes = encodeHead({ ...this.head, keyring: changed });
+    return { bytes, instance: OpenInstance.open(rootKey, bytes) };
+  }
+
+  /** Wiped together with this instance. */
+  own(keys: Disposable): void {
+    this.#owned.use(keys);
+  }
+
   [Symbol.dispose](): void {
     this.vault[Symbol.dispose]();
     this.anchors[Symbol.dispose]();
+    this.cipher[Symbol.dispose]();
+    this.accessKey.dispose();
+    this.audit[Symbol.dispose]();
+    this.reset[Symbol.dispose]();
+    this.#owned.dispose();
   }
 }
 
@@ -107,7 +161,7 @@ export function createInstance(options: NewInstanceOptions): NewInstance {
     ops: [
       { kind: 'head', bytes, revision: 1, expect: 'absent' },
       { kind: 'put', table: 'state', row: sealState(vault, state), expect: 'absent' },
-      ...outboxOps(vault, state.revision, records),
+      ...outboxOps(vault, state.revision, outboxRows(state.revision, records)),
     ],
   };
 }
@@ -134,12 +188,4 @@ export function assertUnused(head: Uint8Array | undefined, anchor: FoundAnchor):
 
 export function hashHead(bytes: Uint8Array): Uint8Array {
   return createHash('sha256').update(bytes).digest();
-}
-
-function newest(splits: readonly Split[], purpose: SplitPurpose): Split {
-  const found = splits
-    .filter((split) => split.purpose === purpose)
-    .toSorted((a, b) => b.generation - a.generation)[0];
-  if (found === undefined) throw broken(`the store has no manifest for ${purpose}`);
-  return found;
 }

@@ -11,6 +11,7 @@ export interface KeyringEntry {
   readonly use: string;
   /** From 1, within its use; for data keys this is the term. */
   readonly number: number;
+  /** `active`: the newest of them is used. `retired`: opens what it sealed. `restored`: came with a backup, and opens alone. */
   readonly state: string;
   readonly key: Secret;
   /** The instance that made it: a restore brings keys with the id of theirs. */
@@ -128,7 +129,10 @@ function parseKeyring(bytes: Uint8Array): Keyring {
     instance: reader.text(limit.text),
   }));
   reader.end();
-  const names = new Set(entries.map((entry) => encodeFields(entry.use, entry.number).toString()));
-  if (names.size !== entries.length) throw broken('the keyring has two keys of one use and number');
+  // Ciphertexts name a key by its number and its instance, so a restored key keeps both beside one of this instance.
+  const names = new Set(
+    entries.map(({ use, number, instance }) => encodeFields(use, number, instance).toString()),
+  );
+  if (names.size !== entries.length) throw broken('the keyring has two keys of one use, number and instance');
   return new Keyring(entries);
 }

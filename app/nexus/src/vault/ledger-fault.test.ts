@@ -33,8 +33,10 @@ test('a store that fails refuses the whole batch, and the next one goes through'
 test('a commit whose answer was lost counts as committed when the store says so', async () => {
   const { ledger, vault, store, ...made } = await openFixture();
   store.faults.push('after');
-  await ledger.commit([put(vault, 'a', 1, 'absent'), put(vault, 'p', 1, 'absent', 'policy')], draft('t1'));
-  await ledger.commit([put(vault, 'a', 2, { revision: 1 })], draft('t2'));
+  await ledger.commit([put(vault, 'a', 1, 'absent'), put(vault, 'p', 1, 'absent', 'policy')], {
+    record: draft('t1'),
+  });
+  await ledger.commit([put(vault, 'a', 2, { revision: 1 })], { record: draft('t2') });
   assert.equal(ledger.revision, 3);
   const again = await openTestLedger({ ...made, store });
   assert.deepEqual(
@@ -51,7 +53,7 @@ test('an outcome that nobody can tell is said to be unknown, and its record is n
     const ledger = await openTestLedger({ ...made, store }, { late: (record) => late.push(record) });
     store.faults.push(fault);
     store.failingReads = 2;
-    const unknown = ledger.commit([put(vault, 'p', 1, 'absent', 'policy')], draft('t1'));
+    const unknown = ledger.commit([put(vault, 'p', 1, 'absent', 'policy')], { record: draft('t1') });
     await assert.rejects(unknown, (thrown) => outcomeOf(thrown) === 'unknown');
     const refused = ledger.commit([put(vault, 'q', 1, 'absent', 'policy')]);
     await assert.rejects(refused, (thrown) => outcomeOf(thrown) === 'none');
@@ -75,7 +77,7 @@ test('what a stalled disk writes after all is taken over, and what it no longer 
     await ledger.commit([put(vault, 'a', 1, 'absent')]);
     store.faults.push('stalled', 'stalled');
     for (const trail of ['t1', 't2']) {
-      const stalled = ledger.commit([put(vault, 'p', 1, 'absent', 'policy')], draft(trail));
+      const stalled = ledger.commit([put(vault, 'p', 1, 'absent', 'policy')], { record: draft(trail) });
       await assert.rejects(stalled, (thrown) => outcomeOf(thrown) === 'unknown');
     }
     assert.equal(await ledger.get('policy', vault.key('policy', ['t', 'p'])), undefined);
@@ -104,6 +106,25 @@ test('what a stalled disk writes after all is taken over, and what it no longer 
       applied ? ['t1'] : [],
     );
   }
+});
+
+test('what a stalled disk writes after all is told of although nobody writes any more', async () => {
+  const { ledger: unused, vault, store, ...made } = await openFixture();
+  await unused[Symbol.asyncDispose]();
+  const told = Promise.withResolvers<AuditDraft>();
+  await using ledger = await openTestLedger({ ...made, store }, { late: told.resolve, lookAgainMs: 1 });
+  store.faults.push('stalled');
+  const stalled = ledger.commit([put(vault, 'p', 1, 'absent', 'policy')], { record: draft('t1') });
+  await assert.rejects(stalled, (thrown) => outcomeOf(thrown) === 'unknown');
+  // A store that cannot be read for a while is asked again.
+  store.failingReads = 2;
+  await store.release();
+  // The ledger's own timer keeps no process alive.
+  const hold = setInterval(() => undefined, 1_000);
+  assert.equal((await told.promise.finally(() => clearInterval(hold))).trail, 't1');
+  assert.equal(store.failingReads, 0);
+  assert.ok(ledger.settled);
+  assert.equal(ledger.owes('t1'), true);
 });
 
 test('one caller who breaks a limit of the store does not take the others along', async () => {

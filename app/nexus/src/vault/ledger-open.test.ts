@@ -110,8 +110,7 @@ test('a stolen store shows no byte of a path, a value, a policy name or a trail'
     const key = vault.key(table, words.slice(0, 2));
     const row = vault.seal(table, key, { revision: 1, version: 0, field: 0 }, Buffer.from(words.join(' ')));
     await ledger.commit([{ kind: 'put', table, row, expect: 'absent' }], {
-      trail: 'trail-0123456789',
-      record: JSON.stringify(words),
+      record: { trail: 'trail-0123456789', record: JSON.stringify(words) },
     });
   }
   const head = await store.head();

@@ -24,7 +24,9 @@ test('a ledger on SQLite keeps what it acknowledged, and the stolen files show n
     const { vault } = made.instance;
     await using ledger = await openTestLedger(made);
     const writers = Array.from({ length: 40 }, (_, i) =>
-      ledger.commit([put(vault, words.join(String(i)), 1, 'absent')], draft(`${words[3] ?? ''}-${i}`)),
+      ledger.commit([put(vault, words.join(String(i)), 1, 'absent')], {
+        record: draft(`${words[3] ?? ''}-${i}`),
+      }),
     );
     await Promise.all(writers);
     await ledger.commit([put(vault, 'a', 1, 'absent'), put(vault, 'p', 1, 'absent', 'policy')]);

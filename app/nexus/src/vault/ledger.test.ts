@@ -13,7 +13,7 @@ const hex = (row: Row | undefined): string => Buffer.from(row?.nonce ?? []).toSt
 
 test('what was committed is read, after a restart too', async () => {
   const { ledger, vault, ...made } = await openFixture();
-  await ledger.commit([put(vault, 'a', 1, 'absent')], draft('t1'));
+  await ledger.commit([put(vault, 'a', 1, 'absent')], { record: draft('t1') });
   assert.equal(ledger.revision, 2);
   const again = await openTestLedger(made);
   assert.equal(again.revision, 2);
@@ -44,9 +44,11 @@ test('a caller whose expectation fails is told so alone', async () => {
   const { ledger, vault, store } = await openFixture();
   const conflict = hasCode('entity_version_conflict');
   const results = await Promise.allSettled([
-    ledger.commit([put(vault, 'a', 1, 'absent')], draft('t1')),
-    ledger.commit([put(vault, 'x', 1, 'absent'), put(vault, 'b', 2, { revision: 1 })], draft('t2')),
-    ledger.commit([put(vault, 'c', 1, 'absent')], draft('t3')),
+    ledger.commit([put(vault, 'a', 1, 'absent')], { record: draft('t1') }),
+    ledger.commit([put(vault, 'x', 1, 'absent'), put(vault, 'b', 2, { revision: 1 })], {
+      record: draft('t2'),
+    }),
+    ledger.commit([put(vault, 'c', 1, 'absent')], { record: draft('t3') }),
   ]);
   assert.deepEqual(
     results.map((result) => result.status),
@@ -54,7 +56,7 @@ test('a caller whose expectation fails is told so alone', async () => {
   );
   assert.ok(results[1]?.status === 'rejected' && conflict(results[1].reason));
   assert.equal(await ledger.get('secret', keyOf(vault, 'x')), undefined);
-  const trails = (await readOutbox(vault, store)).map((record) => record.trail);
+  const trails = (await readOutbox(vault, store)).flatMap(({ drafts }) => drafts.map(({ trail }) => trail));
   assert.deepEqual(trails, ['t1', 't3']);
 });
 
@@ -66,6 +68,25 @@ test('of many writers who read the same row one wins, and the losers cost no tra
   assert.equal(results.filter((result) => result.status === 'fulfilled').length, 1);
   assert.equal(store.refused, 0);
   assert.equal(store.committed.length, 2);
+});
+
+test('whoever came along because of one who lost is not told of a conflict with what is not committed yet', async () => {
+  const { ledger, vault } = await openFixture();
+  const told: string[] = [];
+  const gone = (name: string): Op => ({
+    kind: 'delete',
+    table: 'secret',
+    key: vault.key('secret', ['t', name]),
+    expect: { revision: 4 },
+  });
+  const first = ledger.commit([put(vault, 'a', 4, 'absent')]).then(() => told.push('the first is there'));
+  // There is no b, so this one loses; the third would have found no a behind it.
+  const loser = assert.rejects(ledger.commit([gone('a'), gone('b')]), hasCode('entity_version_conflict'));
+  const third = assert
+    .rejects(ledger.commit([put(vault, 'a', 1, 'absent')]), hasCode('entity_version_conflict'))
+    .then(() => told.push('the third finds it'));
+  await Promise.all([first, loser, third]);
+  assert.deepEqual(told, ['the first is there', 'the third finds it']);
 });
 
 test('random concurrent transactions behave as if one came after the other', async () => {
@@ -90,7 +111,7 @@ test('random concurrent transactions behave as if one came after the other', asy
           return put(vault, name, revision, expect, table);
         });
         const from = store.committed.length;
-        const won = await ledger.commit(ops, draft(String(i))).then(
+        const won = await ledger.commit(ops, { record: draft(String(i)) }).then(
           () => true,
           (thrown: unknown) => {
             assert.ok(hasCode('entity_version_conflict')(thrown));
@@ -147,9 +168,9 @@ test('random concurrent transactions behave as if one came after the other', asy
 test('records leave the outbox when the file is synced behind them, and not before', async () => {
   const { ledger, vault, store, audit } = await openFixture();
   const trails = async (): Promise<string[]> =>
-    (await readOutbox(vault, store)).map((record) => record.trail);
+    (await readOutbox(vault, store)).flatMap(({ drafts }) => drafts.map((record) => record.trail));
   for (const [i, trail] of ['t0', 't1', 't2'].entries()) {
-    await ledger.commit([put(vault, trail, 1, 'absent')], draft(trail));
+    await ledger.commit([put(vault, trail, 1, 'absent')], { record: draft(trail) });
     ledger.recorded(trail, i);
   }
   ledger.recorded('a read', 3);
@@ -169,10 +190,10 @@ test('records leave the outbox when the file is synced behind them, and not befo
 
 test('the state record names the first place in the file of what is left in the outbox', async () => {
   const { ledger, vault, audit } = await openFixture();
-  // More records than one transaction takes out of the outbox.
+  // More rows than one transaction takes out of the outbox, so a transaction for each.
   const most = 1000;
   const names = Array.from({ length: most + 5 }, (_, i) => `t${i}`);
-  await Promise.all(names.map((name) => ledger.commit([put(vault, name, 1, 'absent')], draft(name))));
+  for (const name of names) await ledger.commit([put(vault, name, 1, 'absent')], { record: draft(name) });
   assert.equal(ledger.state.outboxFrom, 0);
   for (const [i, name] of names.entries()) ledger.recorded(name, 10 + i);
   audit.syncedSize = 5000;
@@ -184,8 +205,8 @@ test('the state record names the first place in the file of what is left in the 
 
 test('a request that wrote twice has two records in the outbox, and both leave it', async () => {
   const { ledger, vault, store, audit } = await openFixture();
-  await ledger.commit([put(vault, 'a', 1, 'absent')], draft('t1'));
-  await ledger.commit([put(vault, 'a', 2, { revision: 1 })], draft('t1'));
+  await ledger.commit([put(vault, 'a', 1, 'absent')], { record: draft('t1') });
+  await ledger.commit([put(vault, 'a', 2, { revision: 1 })], { record: draft('t1') });
   assert.equal((await readOutbox(vault, store)).length, 2);
   ledger.recorded('t1', 0);
   audit.syncedSize = 1;
@@ -193,12 +214,58 @@ test('a request that wrote twice has two records in the outbox, and both leave i
   assert.deepEqual(await readOutbox(vault, store), []);
 });
 
+test('the records of one transaction leave together, when the file is synced behind the last of them', async () => {
+  const { ledger, vault, store, audit } = await openFixture();
+  const commit = (name: string): Promise<void> =>
+    ledger.commit([put(vault, name, 1, 'absent')], { record: draft(`of ${name}`) });
+  const rows = async (): Promise<string[][]> =>
+    (await readOutbox(vault, store)).map(({ drafts }) => drafts.map(({ trail }) => trail));
+  const outboxFrom = async (): Promise<number> => {
+    await ledger.commit([put(vault, String(ledger.revision), 1, 'absent')]);
+    return ledger.state.outboxFrom;
+  };
+  await Promise.all(['a', 'b', 'c'].map(commit));
+  assert.deepEqual(await rows(), [['of a', 'of b', 'of c']]);
+  ledger.recorded('of b', 4);
+  ledger.recorded('of a', 7);
+  audit.syncedSize = 20;
+  assert.equal(await outboxFrom(), 4);
+  assert.equal((await rows()).length, 1);
+  ledger.recorded('of c', 30);
+  assert.equal(await outboxFrom(), 4);
+  assert.equal((await rows()).length, 1);
+  audit.syncedSize = 31;
+  assert.equal(await outboxFrom(), 31);
+  assert.deepEqual(await rows(), []);
+});
+
+test('records that are too many for one row lie in several, in order', async () => {
+  const { ledger, vault, store } = await openFixture();
+  const trails = Array.from({ length: 9 }, (_, index) => `t${index}`);
+  await Promise.all(
+    trails.map((trail) =>
+      ledger.commit([put(vault, trail, 1, 'absent')], {
+        record: { trail, record: JSON.stringify('x'.repeat(90_000)) },
+      }),
+    ),
+  );
+  const found = await readOutbox(vault, store);
+  assert.deepEqual(
+    found.map(({ drafts }) => drafts.length),
+    [3, 3, 3],
+  );
+  assert.deepEqual(
+    found.flatMap(({ drafts }) => drafts.map(({ trail }) => trail)),
+    trails,
+  );
+});
+
 test('what is pending in the outbox is there in order after a restart, and leaves it when the file has it', async () => {
   const { ledger, vault, audit, ...made } = await openFixture();
   await Promise.all(
-    ['t1', 't2'].map((trail) => ledger.commit([put(vault, trail, 1, 'absent')], draft(trail))),
+    ['t1', 't2'].map((trail) => ledger.commit([put(vault, trail, 1, 'absent')], { record: draft(trail) })),
   );
-  await ledger.commit([put(vault, 't3', 1, 'absent')], draft('t3'));
+  await ledger.commit([put(vault, 't3', 1, 'absent')], { record: draft('t3') });
   const again = await openTestLedger({ ...made, audit });
   const pending = again.pendingOutbox();
   assert.deepEqual(

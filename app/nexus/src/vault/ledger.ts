@@ -1,14 +1,14 @@
 import { SpikeError } from '@spike/error';
 import type { ListOptions, Op, Row, Store, Table } from '@spike/store';
 
-import { checkAnchors, encodeAnchor, type Anchor, type AnchorKeys } from './anchor.ts';
+import { checkAnchors, encodeAnchor, type Anchor, type AnchorKeys, type AuditHead } from './anchor.ts';
 import type { AnchorFile } from './anchor-file.ts';
 import { prepareAttempt, type Attempt } from './attempt.ts';
 import { admit, sizeOf, takeBatch, type Pending } from './batch.ts';
 import { watchedTables, type OpenInstance } from './instance.ts';
 import { broken } from './integrity.ts';
-import { OutboxTracker, readOutbox, type OutboxRecord } from './outbox.ts';
-import type { AuditDraft, AuditPosition, Ledger, Vault } from './port.ts';
+import { OutboxTracker, readOutbox, type OutboxRow } from './outbox.ts';
+import type { AuditDraft, AuditPosition, Ledger, Origin, Vault } from './port.ts';
 import { RowReader, toStoreError } from './row-reader.ts';
 import { openState, stateKey, type State } from './state.ts';
 import { TableDigest } from './table-digest.ts';
@@ -30,6 +30,8 @@ export interface LedgerOptions {
   readonly cacheBytes?: number;
   /** Told of the record of a transaction that was answered with an unknown outcome and turns out to be committed: the audit file still needs it. */
   readonly late?: (draft: AuditDraft) => void;
+  /** How often a transaction of unknown outcome is looked for while nobody writes, in milliseconds; 1 s unless told. */
+  readonly lookAgainMs?: number;
 }
 
 const longestRecord = 1024 * 1024;
@@ -87,7 +89,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   readonly #store: Store;
   readonly #reader: RowReader;
   readonly #digests: readonly TableDigest[];
-  readonly #pendingAtStart: readonly OutboxRecord[];
+  readonly #pendingAtStart: readonly AuditDraft[];
   #state: State;
   readonly #queue: Pending[] = [];
   #running: Promise<void> | undefined;
@@ -96,16 +98,18 @@ export class GroupLedger implements Ledger, AsyncDisposable {
    * them expect the state that we know, so at most one can be, and none any more once a later one is.
    */
   #unsure: readonly Attempt[] = [];
+  #looking: NodeJS.Timeout | undefined;
   #broken: SpikeError | undefined;
   #closed = false;
   /** Of the closed ledger: the keys that sign anchors may be gone before the file is written. */
   #lastAnchor: string | undefined;
   readonly #outbox = new OutboxTracker();
+  #audited: AuditHead | undefined;
 
   /** Use `openLedger`. */
   constructor(
     options: LedgerOptions,
-    found: { state: State; digests: TableDigest[]; outbox: OutboxRecord[]; invalidAnchors: number },
+    found: { state: State; digests: TableDigest[]; outbox: OutboxRow[]; invalidAnchors: number },
   ) {
     this.#options = options;
     this.#vault = options.instance.vault;
@@ -113,9 +117,9 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     this.#reader = new RowReader(options.store, options.cacheBytes ?? 64 * 1024 * 1024);
     this.#state = found.state;
     this.#digests = found.digests;
-    this.#pendingAtStart = found.outbox;
+    this.#pendingAtStart = found.outbox.flatMap(({ drafts }) => drafts);
     this.invalidAnchors = found.invalidAnchors;
-    for (const record of found.outbox) this.#outbox.add(record.trail, record.key);
+    this.#track(found.outbox);
     this.#noteAnchor();
   }
 
@@ -132,16 +136,22 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     return this.#state;
   }
 
-  /** The anchor of the last acknowledged transaction, signed now. */
+  /** The anchor of the last acknowledged transaction, and of the audit as far as that came since, signed now. */
   anchor(): Anchor {
-    return this.#options.instance.anchors.sign(this.#state);
+    return this.#options.instance.anchors.sign(this.#state, this.#audited);
+  }
+
+  /** The audit has come so far, on the disk and without a transaction: the anchor tells of it, too. */
+  noteAudit(head: AuditHead): void {
+    this.#audited = head;
+    this.#noteAnchor();
   }
 
   /**
    * What was in the outbox at the start, oldest first. Append each to the audit file unless it already has this trail
    * with a success, and tell its place with `recorded` in both cases.
    */
-  pendingOutbox(): readonly OutboxRecord[] {
+  pendingOutbox(): readonly AuditDraft[] {
     return this.#pendingAtStart;
   }
 
@@ -157,15 +167,17 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     }
   }
 
-  async commit(ops: readonly Op[], record?: AuditDraft): Promise<void> {
+  async commit(ops: readonly Op[], { record, check }: Origin = {}): Promise<void> {
     if (this.#closed) throw storeFailed('the store is being closed', 'none');
     if (this.#queue.length >= mostQueued)
       throw new SpikeError('limit_exceeded', 'too many writes are waiting');
     if (record !== undefined && record.record.length > longestRecord) {
       throw new SpikeError('data_invalid_input', 'an audit record is too long');
     }
+    // Before anything is written: a change that is made stands, whatever becomes of its record in the file.
+    if (record !== undefined) this.#options.audit.assertRoom?.();
     await new Promise<void>((resolve, reject) => {
-      this.#queue.push({ ops, record, bytes: sizeOf(ops), resolve, reject });
+      this.#queue.push({ ops, record, check, bytes: sizeOf(ops), resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -174,9 +186,15 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     this.#outbox.hold(trail, sequence);
   }
 
+  /** Whether the outbox has this record, and the audit file does not yet. */
+  owes(trail: string): boolean {
+    return this.#outbox.owes(trail);
+  }
+
   /** Refuses new transactions and waits for those that were taken. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#looking);
     await this.#running;
     this.#lastAnchor ??= encodeAnchor(this.anchor());
   }
@@ -184,15 +202,24 @@ export class GroupLedger implements Ledger, AsyncDisposable {
   async #run(): Promise<void> {
     // Whoever commits in this turn of the loop comes along.
     await Promise.resolve();
-    while (this.#queue.length > 0) {
+    do {
       const batch = takeBatch(this.#queue);
       try {
         await this.#round(batch);
       } catch (thrown) {
         for (const pending of batch) pending.reject(thrown);
       }
-    }
+    } while (this.#queue.length > 0);
     this.#running = undefined;
+    this.#lookAgain();
+  }
+
+  /** What a stalled disk writes after all is told of soon, also where nobody writes any more. */
+  #lookAgain(): void {
+    clearTimeout(this.#looking);
+    if (this.settled || this.#closed || this.#broken !== undefined) return;
+    const look = (): void => void (this.#running ??= this.#run());
+    this.#looking = setTimeout(look, this.#options.lookAgainMs ?? 1_000).unref();
   }
 
   async #round(batch: readonly Pending[]): Promise<void> {
@@ -206,7 +233,9 @@ export class GroupLedger implements Ledger, AsyncDisposable {
 
   async #commitMembers(first: readonly Pending[]): Promise<void> {
     let members = first;
-    while (members.length > 0) {
+    for (;;) {
+      members = this.#without(members, (pending) => !isStillAllowed(pending));
+      if (members.length === 0) return;
       let attempt: Attempt;
       try {
         attempt = this.#prepare(members);
@@ -227,12 +256,25 @@ export class GroupLedger implements Ledger, AsyncDisposable {
       if (loser !== undefined) {
         this.#reader.forget(loser.ops);
         loser.reject(conflict());
-        members = members.filter((pending) => pending !== loser);
+        members = this.#without(members, (pending) => pending === loser);
       } else if (!(await this.#settleUnsure())) {
         this.#broken = broken('somebody else wrote to this store: stop them, then start again');
         throw this.#broken;
       }
     }
+  }
+
+  /**
+   * Those who stay when some are out. Who was let in because of what one of these would have written is looked at anew:
+   * whether his expectation holds may depend on others, who have not been committed yet.
+   */
+  #without(members: readonly Pending[], isOut: (pending: Pending) => boolean): readonly Pending[] {
+    const staying = members.filter((pending) => !isOut(pending));
+    if (staying.length === members.length) return members;
+    const again = admit(staying, (id) => this.#reader.known(id));
+    for (const pending of again.conflicts) pending.reject(conflict());
+    this.#queue.unshift(...again.deferred);
+    return again.members;
   }
 
   #prepare(members: readonly Pending[]): Attempt {
@@ -256,7 +298,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     for (const { digest, change } of attempt.changes) digest.apply(change);
     for (const pending of attempt.members) this.#reader.settle(pending.ops);
     this.#outbox.remove(attempt.removed);
-    for (const { draft, key } of attempt.records) this.#outbox.add(draft.trail, key);
+    this.#track(attempt.records);
     this.#noteAnchor();
   }
 
@@ -288,7 +330,7 @@ export class GroupLedger implements Ledger, AsyncDisposable {
     if (attempt === undefined) return false;
     this.#unsure = [];
     this.#settle(attempt);
-    for (const { draft } of attempt.records) this.#options.late?.(draft);
+    for (const { drafts } of attempt.records) for (const draft of drafts) this.#options.late?.(draft);
     return true;
   }
 
@@ -306,6 +348,15 @@ export class GroupLedger implements Ledger, AsyncDisposable {
       throw this.#broken;
     }
     return found;
+  }
+
+  #track(rows: readonly OutboxRow[]): void {
+    for (const { key, drafts } of rows) {
+      this.#outbox.add(
+        key,
+        drafts.map(({ trail }) => trail),
+      );
+    }
   }
 
   #noteAnchor(): void {
@@ -326,4 +377,15 @@ function storeFailed(message: string, outcome: 'none' | 'unknown', cause?: unkno
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+/** Whoever may not do it any more is told so alone. */
+function isStillAllowed(pending: Pending): boolean {
+  try {
+    pending.check?.();
+    return true;
+  } catch (thrown) {
+    pending.reject(thrown);
+    return false;
+  }
 }

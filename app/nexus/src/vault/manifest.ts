@@ -26,8 +26,11 @@ interface Place {
   readonly keyringEpoch: number;
 }
 
-/** One split of the root key, from which every share of it can be made again. As secret as the root key itself. */
-export interface Split {
+/**
+ * One split of the root key, from which every share of it can be made again. As secret as the root key itself: its owner
+ * disposes it, and it makes nothing afterwards.
+ */
+export interface Split extends Disposable {
   readonly instance: string;
   readonly purpose: SplitPurpose;
   readonly threshold: number;
@@ -36,6 +39,8 @@ export interface Split {
   readonly digests: readonly Uint8Array[];
   /** Share `id`, from 1 to `count`; throws RangeError for another. */
   shareOf(id: number): Share;
+  /** The key that the shares make; its owner disposes it. */
+  rootKey(): RootKey;
 }
 
 export interface NewSplit {
@@ -79,6 +84,8 @@ export function openManifest(head: SplitHead, rootKey: RootKey, place: Place): S
     const digests = digestsOf(polynomial, count, place.instance, generation);
     if (!sameBytes(Buffer.concat(digests), Buffer.concat(head.digests)))
       throw broken(`${what} has other digests`);
+    // The numbers that it is reckoned with cannot be wiped, so they are there as long as they are needed, and no longer.
+    const coefficients = polynomial.coefficients();
     return {
       instance: place.instance,
       purpose,
@@ -89,7 +96,11 @@ export function openManifest(head: SplitHead, rootKey: RootKey, place: Place): S
       shareOf(id) {
         if (!Number.isInteger(id) || id < 1 || id > count)
           throw new RangeError(`this split has ${count} shares`);
-        return polynomial.share(id);
+        return Polynomial.fromCoefficients(coefficients).share(id);
+      },
+      rootKey: () => Polynomial.fromCoefficients(coefficients).rootKey(),
+      [Symbol.dispose]() {
+        for (const coefficient of coefficients) coefficient.dispose();
       },
     };
   } finally {

@@ -43,10 +43,21 @@ export interface AuditDraft {
   readonly record: string;
 }
 
+/** Where a transaction comes from. */
+export interface Origin {
+  /** Goes to the outbox in the same transaction. */
+  readonly record?: AuditDraft;
+  /** Throws when it may not be any more: runs in the turn in which the store gets the transaction. */
+  readonly check?: () => void;
+}
+
 /** How far the audit file is synced to disk; both change together. */
 export interface AuditPosition {
   readonly syncedSize: number;
   readonly syncedRoot: Uint8Array;
+
+  /** Throws SpikeError `audit_unavailable` while the file would not take the record of a change. */
+  readonly assertRoom?: () => void;
 }
 
 /** The store as services see it: cached reads, and writes that are durable together with their audit record. */
@@ -64,11 +75,11 @@ export interface Ledger {
   list(table: Table, prefix: Uint8Array, options: ListOptions): Promise<readonly Row[]>;
 
   /**
-   * All of these operations, with the audit record, or none; on disk when it resolves. Throws SpikeError
+   * All of these operations, with the audit record, or none; on disk when it resolves. Throws what `check` throws, and SpikeError
    * `entity_version_conflict` when an expectation does not hold: read again and decide again. `store_failed` with
    * `detail.outcome` `unknown` means that it may have happened.
    */
-  commit(ops: readonly Op[], record?: AuditDraft): Promise<void>;
+  commit(ops: readonly Op[], origin?: Origin): Promise<void>;
 
   /** Tells that the audit file holds this outbox record, at this place: it leaves the outbox once the file is synced so far. */
   recorded(trail: string, sequence: number): void;

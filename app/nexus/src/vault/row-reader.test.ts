@@ -14,6 +14,13 @@ const rowAt = (revision: number, size = 10): Row =>
   vault.seal('secret', key, { revision, version: 0, field: 0 }, new Uint8Array(size));
 const put = (row: Row): Op => ({ kind: 'put', table: 'secret', row, expect: 'any' });
 
+const bytesOf = (row: Row | undefined): readonly unknown[] => {
+  if (row === undefined) return [];
+  const { format, suite, term, revision, version, field } = row;
+  const bytes = [row.key, row.nonce, row.body].map((part) => Buffer.from(part).toString('hex'));
+  return [format, suite, term, revision, version, field, ...bytes];
+};
+
 /** A store whose look-ups are answered by hand. */
 class SlowStore {
   readonly inner: Store = openMemoryStore();
@@ -24,6 +31,7 @@ class SlowStore {
     list: (...all) => this.inner.list(...all),
     commit: (ops) => this.inner.commit(ops),
     health: () => this.inner.health(),
+    snapshot: (signal) => this.inner.snapshot(signal),
     verify: (signal) => this.inner.verify(signal),
     [Symbol.asyncDispose]: () => this.inner[Symbol.asyncDispose](),
     get: () => {
@@ -41,8 +49,8 @@ test('a row is asked for once and then known', async () => {
   assert.equal(slow.waiting.length, 1);
   const row = rowAt(1);
   slow.waiting[0]?.resolve(row);
-  assert.deepEqual(await both, [row, row]);
-  assert.equal(await reader.get('secret', key), row);
+  for (const found of await both) assert.deepEqual(bytesOf(found), bytesOf(row));
+  assert.equal(await reader.get('secret', key), (await both)[0]);
   assert.equal(slow.waiting.length, 1);
 });
 
@@ -66,8 +74,8 @@ test('an answer that a commit overtook is not remembered and not given to later 
   const late = reader.get('secret', key);
   slow.waiting[0]?.resolve(rowAt(1));
   assert.equal((await early)?.revision, 1);
-  assert.equal(await late, newer);
-  assert.equal(await reader.get('secret', key), newer);
+  assert.deepEqual(bytesOf(await late), bytesOf(newer));
+  assert.equal(await reader.get('secret', key), await late);
 });
 
 test('a reader behind a deletion or an unknown outcome asks the store, whatever was on its way', async () => {
@@ -105,6 +113,30 @@ test('a look-up that failed is a SpikeError and is tried again', async () => {
   const again = reader.get('secret', key);
   slow.waiting[1]?.reject(new SpikeError('store_integrity', 'damaged'));
   await assert.rejects(again, hasCode('store_integrity'));
+});
+
+test('what the cache gives is what it got, in memory of its own, and opens', () => {
+  const cache = new RowCache(1e6);
+  const row = rowAt(3, 500);
+  const kept = cache.set('a', row);
+  const expected = bytesOf(row);
+  assert.deepEqual(bytesOf(kept), expected);
+  assert.equal(vault.open('secret', kept).length, 500);
+  row.body.fill(0);
+  row.key.fill(0);
+  assert.deepEqual(bytesOf(cache.get('a')), expected);
+  assert.equal(kept.body.buffer.byteLength, row.key.length + row.nonce.length + row.body.length);
+});
+
+test('of rows that are used alike the oldest go first, and one that is used is kept', () => {
+  const cache = new RowCache(20_000);
+  for (let i = 0; i < 200; i++) {
+    cache.set(String(i), rowAt(1, 400));
+    assert.ok(cache.bytes <= 20_000);
+    assert.ok(cache.get(String(i)), 'what was just put in is there');
+  }
+  assert.equal(cache.get('100'), undefined);
+  assert.ok(cache.get('199'));
 });
 
 test('the cache keeps to its bound and lets the least recently used go', () => {

@@ -37,8 +37,7 @@ export class RowReader {
     if (running !== undefined) return await running;
     const read: Promise<Row | undefined> = this.#store.get(table, key).then(
       (row) => {
-        if (this.#finish(id, read) && row !== undefined) this.#cache.set(id, row);
-        return row;
+        return this.#finish(id, read) && row !== undefined ? this.#cache.set(id, row) : row;
       },
       (thrown: unknown) => {
         this.#finish(id, read);

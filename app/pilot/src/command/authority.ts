@@ -2,9 +2,11 @@ import { homeOf, readContext } from '@spike/config';
 import { findProgram, replaceProcess } from '@spike/host';
 import { AuthorityClient, formatSelector, type RegistrationEntry } from '@spike/registry';
 import { TrustDomain } from '@spike/spiffe';
+import { confirm } from '../input/confirm.ts';
 import type { Invocation } from '../invocation.ts';
-import { parseFormat, toJson, toYaml } from '../output/format.ts';
-import type { EntryFlags, FormatOptions } from '../option.ts';
+import type { EntryFlags } from '../option.ts';
+import { withPeer } from '../output/headline.ts';
+import { show, showDone } from '../output/show.ts';
 
 interface LocalAuthority {
   readonly client: AuthorityClient;
@@ -23,7 +25,7 @@ export async function runWithIdentity(
   const { client, trustDomain, endpointSocket, nexusUrl } = await openAuthority(invocation);
   const [name = '', ...args] = command[0] === '--' ? command.slice(1) : command;
   const file = findProgram(name, invocation.env['PATH'] ?? '');
-  await client.bindRun(fullId(trustDomain, id), invocation.signal);
+  await reach(() => client.bindRun(fullId(trustDomain, id), invocation.signal));
   replaceProcess(file, args, {
     ...invocation.env,
     SPIFFE_ENDPOINT_SOCKET: endpointSocket,
@@ -33,44 +35,61 @@ export async function runWithIdentity(
   });
 }
 
-export async function listEntries(invocation: Invocation, options: FormatOptions): Promise<void> {
+export async function listEntries(invocation: Invocation): Promise<void> {
   const { client } = await openAuthority(invocation);
-  const entries = await client.listEntries(invocation.signal);
-  if (parseFormat(options.format) === 'human' && entries.length === 0) {
-    invocation.stdout.write('No entries found.\n');
-    return;
-  }
-  await print(invocation, options, entries);
+  const entries = await reach(() => client.listEntries(invocation.signal));
+  await show(invocation, {
+    human: () => (entries.length === 0 ? 'No entries found.\n' : entries.map(describe).join('\n')),
+    value: entries.map(toPlain),
+    isPaged: true,
+  });
 }
 
-export async function showEntry(invocation: Invocation, id: string, options: FormatOptions): Promise<void> {
+export async function showEntry(invocation: Invocation, id: string): Promise<void> {
   const { client } = await openAuthority(invocation);
-  await print(invocation, options, await client.showEntry(id, invocation.signal));
+  await printEntry(invocation, await reach(() => client.showEntry(id, invocation.signal)));
 }
 
 export async function createEntry(invocation: Invocation, flags: EntryFlags): Promise<void> {
   const { client, trustDomain } = await openAuthority(invocation);
-  const spiffeId = fullId(trustDomain, flags.spiffeId);
-  const { entry, created } = await client.createEntry(
-    { spiffeId, selectors: flags.selector },
-    invocation.signal,
-  );
-  if (!created) invocation.stderr.write('An entry with this ID and these selectors was there already.\n');
-  await print(invocation, flags, entry);
+  const wanted = {
+    spiffeId: fullId(trustDomain, flags.spiffeId),
+    selectors: flags.selector,
+    federatesWith: flags.federatesWith,
+  };
+  const { entry, created } = await reach(() => client.createEntry(wanted, invocation.signal));
+  if (!created && invocation.settings.format === 'human')
+    invocation.stderr.write('An entry with this ID and these selectors was there already.\n');
+  await printEntry(invocation, entry);
 }
 
-export async function deleteEntry(invocation: Invocation, id: string): Promise<void> {
+/** Asks in a terminal only: the entry can be made again. */
+export async function deleteEntry(
+  invocation: Invocation,
+  id: string,
+  { yes }: { readonly yes?: true },
+): Promise<void> {
   const { client } = await openAuthority(invocation);
-  await client.deleteEntry(id, invocation.signal);
-  invocation.stdout.write('OK\n');
+  if (yes !== true && invocation.stdin.isTTY) {
+    const { spiffeId } = await reach(() => client.showEntry(id, invocation.signal));
+    const question = `Delete the entry ${id} of ${spiffeId}? Whoever holds this identity loses it at once.`;
+    if (!(await confirm(invocation, question)))
+      return await showDone(invocation, 'Operation canceled.', { id, canceled: true });
+  }
+  await reach(() => client.deleteEntry(id, invocation.signal));
+  await showDone(invocation, 'OK', { id });
+}
+
+export async function reach<T>(call: () => Promise<T>): Promise<T> {
+  return await withPeer('the identity authority of this machine', call);
 }
 
 /** The authority of this home, whether the launcher started it or `authority serve`. */
-async function openAuthority(invocation: Invocation): Promise<LocalAuthority> {
+export async function openAuthority(invocation: Invocation): Promise<LocalAuthority> {
   const home = homeOf(invocation.env);
   const context = await readContext(home);
   const client = new AuthorityClient({ socketPath: context?.adminSocket ?? home.adminSocket });
-  const { trustDomain, socketPath } = await client.status(invocation.signal);
+  const { trustDomain, socketPath } = await reach(() => client.status(invocation.signal));
   return {
     client,
     trustDomain: TrustDomain.parse(trustDomain),
@@ -80,31 +99,16 @@ async function openAuthority(invocation: Invocation): Promise<LocalAuthority> {
 }
 
 /** A path alone means the trust domain of the running system. */
-function fullId(trustDomain: TrustDomain, id: string): string {
+export function fullId(trustDomain: TrustDomain, id: string): string {
   return id.startsWith('/') ? `${trustDomain.toString()}${id}` : id;
 }
 
-async function print(
-  invocation: Invocation,
-  options: FormatOptions,
-  shown: RegistrationEntry | readonly RegistrationEntry[],
-): Promise<void> {
-  const entries = 'id' in shown ? [shown] : shown;
-  switch (parseFormat(options.format)) {
-    case 'json':
-      invocation.stdout.write(toJson(plain(shown), 2));
-      return;
-    case 'yaml':
-      invocation.stdout.write(await toYaml(plain(shown)));
-      return;
-    case 'human':
-      invocation.stdout.write(entries.map(describe).join('\n'));
-  }
+export async function printEntry(invocation: Invocation, entry: RegistrationEntry): Promise<void> {
+  await show(invocation, { human: () => describe(entry), value: toPlain(entry) });
 }
 
-function plain(shown: RegistrationEntry | readonly RegistrationEntry[]): unknown {
-  if (!('id' in shown)) return shown.map(plain);
-  return { ...shown, selectors: shown.selectors.map(formatSelector) };
+function toPlain(entry: RegistrationEntry): unknown {
+  return { ...entry, selectors: entry.selectors.map(formatSelector) };
 }
 
 function describe(entry: RegistrationEntry): string {
@@ -112,6 +116,7 @@ function describe(entry: RegistrationEntry): string {
     `Entry ID:   ${entry.id}`,
     `SPIFFE ID:  ${entry.spiffeId}`,
     ...entry.selectors.map((selector) => `Selector:   ${formatSelector(selector)}`),
+    ...entry.federatesWith.map((name) => `Federates:  ${name}`),
     `Created At: ${entry.createdAt}`,
     `Origin:     ${entry.origin}`,
   ];

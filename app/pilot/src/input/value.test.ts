@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { SpikeError } from '@spike/error';
+import { Deadline } from '../deadline.ts';
 import { parseAssignment, readValues, type Terminal } from './value.ts';
 
-function terminal(input: string, isTTY = false): Terminal & { written: () => string } {
+function terminal(input: string | Uint8Array, isTTY = false): Terminal & { written: () => string } {
   const stdin = Object.assign(new PassThrough(), { isTTY });
   stdin.end(input);
   const stderr = Object.assign(new PassThrough(), { isTTY });
   return {
+    deadline: new Deadline(),
     stdin: stdin as never,
     stderr: stderr as never,
     written: () => String(stderr.read() ?? ''),
@@ -67,10 +69,18 @@ test('what is not an assignment is refused without being repeated', async () => 
   }
 });
 
-test('standard input that is not UTF-8 is refused instead of being altered', async () => {
-  const stdin = Object.assign(new PassThrough(), { isTTY: false });
-  stdin.end(Buffer.from([0xff, 0xfe]));
-  await assert.rejects(readValues(['a=-'], { stdin: stdin as never, stderr: terminal('').stderr }), {
-    code: 'data_invalid_input',
-  });
+test('bytes that are not UTF-8 stay the bytes that they are, from a file and from standard input', async () => {
+  const bytes = Uint8Array.of(0xff, 0xfe, 0x0a);
+  const dir = await mkdtemp(join(tmpdir(), 'spike-value-'));
+  try {
+    await writeFile(join(dir, 'f'), bytes);
+    const values = await readValues([`file=@${join(dir, 'f')}`, 'input=-'], terminal(bytes));
+    for (const key of ['file', 'input']) {
+      const value = values.get(key);
+      assert(value instanceof Uint8Array, key);
+      assert.deepEqual([...value], [...bytes]);
+    }
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });

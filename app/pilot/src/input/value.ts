@@ -1,19 +1,16 @@
+import { mostSecretBytes } from '@spike/contract';
 import { SpikeError } from '@spike/error';
+import type { Invocation } from '../invocation.ts';
 import { readSmallFile } from './file.ts';
-import { decode, promptHidden, readPiped } from './hidden.ts';
+import { decodeText, promptHidden, readBytes } from './hidden.ts';
 
-export interface Terminal {
-  readonly stdin: NodeJS.ReadStream;
-  readonly stderr: NodeJS.WriteStream;
-}
+/** What values are read from and warned on. */
+export type Terminal = Pick<Invocation, 'stdin' | 'stderr' | 'deadline'>;
 
 type Source =
   | { readonly kind: 'literal'; readonly text: string }
   | { readonly kind: 'input' }
   | { readonly kind: 'file'; readonly path: string };
-
-/** Nexus takes no larger request. */
-const maxValueBytes = 1_048_576;
 
 interface Assignment {
   readonly key: string;
@@ -38,7 +35,7 @@ export function parseAssignment(text: string): Assignment | undefined {
 export async function readValues(
   texts: readonly string[],
   terminal: Terminal,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, string | Uint8Array>> {
   const assignments = texts.map((text, index) => {
     const assignment = parseAssignment(text);
     if (assignment !== undefined && assignment.key !== '') return assignment;
@@ -62,7 +59,7 @@ export async function readValues(
       `Warning: the value of ${keys} was visible to other processes and may be in your shell's history; write key=- instead.\n`,
     );
   }
-  const values = new Map<string, string>();
+  const values = new Map<string, string | Uint8Array>();
   for (const { key, source } of assignments) {
     if (values.has(key)) throw new SpikeError('data_invalid_input', `the key ${key} is given twice`);
     values.set(key, await readSource(key, source, terminal));
@@ -70,15 +67,23 @@ export async function readValues(
   return values;
 }
 
-async function readSource(key: string, source: Source, terminal: Terminal): Promise<string> {
+async function readSource(key: string, source: Source, terminal: Terminal): Promise<string | Uint8Array> {
   switch (source.kind) {
     case 'literal':
       return source.text;
-    case 'file':
-      return decode(await readSmallFile(source.path, maxValueBytes), source.path);
+    case 'file': {
+      const bytes = await readSmallFile(source.path, mostSecretBytes);
+      return decodeText(bytes) ?? bytes;
+    }
     case 'input':
-      return terminal.stdin.isTTY
-        ? await promptHidden(`${key}: `, terminal.stdin, terminal.stderr)
-        : await readPiped(terminal.stdin);
+      return await readInput(key, terminal);
   }
+}
+
+/** From a hidden prompt, or all of a pipe: a text without the line break at its end, or bytes as they are. */
+async function readInput(key: string, { stdin, stderr, deadline }: Terminal): Promise<string | Uint8Array> {
+  if (stdin.isTTY)
+    return await deadline.pauseFor(() => promptHidden(`${key}: `, stdin, stderr, deadline.signal));
+  const bytes = await deadline.pauseFor(() => readBytes(stdin, mostSecretBytes));
+  return decodeText(bytes)?.replace(/\r?\n$/, '') ?? bytes;
 }

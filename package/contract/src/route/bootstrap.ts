@@ -19,11 +19,16 @@ export const verifyBootstrap = route({
   repeatable: true,
   unknownFields: 'ignore',
   request: z.object({
-    nonce: base64(nonceBytes).refine((nonce) => nonce.length === nonceBytes, 'has to be 12 bytes'),
+    nonce: base64(nonceBytes)
+      .refine((nonce) => nonce.length === nonceBytes, 'has to be 12 bytes')
+      .meta({ minLength: 16 }),
     ciphertext: base64(mostCiphertext),
+    /** Of a Bootstrap that took one; without it every Keeper must hold a share, and nobody else's lease may run. */
+    lease: text(256).optional(),
   }),
   response: z.object({ hash: z.string() }),
   error: errorShape({ hash: '' }),
+  fails: ['state_already_initialized', 'shamir_reconstruction_failed'],
 });
 
 /** The lease of the ceremony (design.md 3); `lease` renews the one that it names. */
@@ -40,4 +45,5 @@ export const beginBootstrap = route({
   request: z.object({ lease: text(256).optional() }),
   response: z.object({ instance: z.string(), lease: z.string(), expiresInMs: whole }),
   error: errorShape({ instance: '', lease: '', expiresInMs: 0 }),
+  fails: ['state_already_initialized', 'bootstrap_lease_held'],
 });

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { route } from '../define.ts';
-import { errorShape, slow } from '../limit.ts';
-import { shard, time, whole } from '../schema/field.ts';
+import { errorShape, patient, slow } from '../limit.ts';
+import { administratorName } from '../schema/administrator.ts';
+import { shard, time, whole, wholeBetween } from '../schema/field.ts';
 import { shardMap } from '../schema/shard-map.ts';
 
 export const recover = route({
@@ -12,11 +13,18 @@ export const recover = route({
   need: 'unlocked',
   limits: slow,
   audit: 'operator.recover',
-  repeatable: true,
+  /** Where an administrator opened it, once is all. */
+  repeatable: false,
   unknownFields: 'ignore',
   request: z.object({}),
-  response: z.object({ shards: shardMap }),
+  /** Any `threshold` of the shares make the root key of `instance` again. */
+  response: z.object({
+    shards: shardMap,
+    instance: z.string().optional(),
+    threshold: whole.optional(),
+  }),
   error: errorShape({ shards: null }),
+  fails: ['approval_required'],
 });
 
 export const restore = route({
@@ -30,9 +38,34 @@ export const restore = route({
   subject: 'id',
   repeatable: true,
   unknownFields: 'ignore',
-  request: z.object({ id: whole.min(1).max(1000), shard }),
-  response: z.object({ collected: whole, remaining: whole, restored: z.boolean() }),
+  request: z.object({ id: wholeBetween(1, 1000), shard }),
+  /** `repeated`: this share was here already, so the numbers are what they were. */
+  response: z.object({
+    collected: whole,
+    remaining: whole,
+    restored: z.boolean(),
+    repeated: z.boolean().optional(),
+  }),
   error: errorShape({ collected: 0, remaining: 0, restored: false }),
+  fails: ['shamir_reconstruction_failed'],
+});
+
+/** For a password that is lost. The holders of enough recovery shares approve it first. */
+export const recoverPassword = route({
+  path: '/v1/operator/password',
+  action: '',
+  summary: 'Give an administrator a one-time password, when the holders of recovery shares have approved it',
+  guard: { kind: 'role', anyOf: ['recover'] },
+  need: 'unlocked',
+  limits: patient,
+  audit: 'operator.password',
+  subject: 'user',
+  repeatable: false,
+  unknownFields: 'refuse',
+  request: z.object({ user: administratorName }),
+  response: z.object({ user: z.string(), oneTimePassword: z.string(), oneTimeUntil: time }),
+  error: errorShape(),
+  fails: ['api_not_found', 'approval_required', 'state_not_initialized'],
 });
 
 const keeperHealth = z.object({
@@ -42,26 +75,73 @@ const keeperHealth = z.object({
   holdsShare: z.boolean(),
 });
 
+const keeperReport = z.object({
+  reachable: whole,
+  /** Known while Nexus has its key. */
+  holding: whole,
+  required: whole,
+  /** As many hold their share as a restart of Nexus needs. */
+  enough: z.boolean(),
+  /** Empty without a session. */
+  list: z.array(keeperHealth),
+});
+
+const administrationReport = z.object({
+  /** `svid`: a superuser's SVID is enough, as in the Go original. */
+  mode: z.enum(['password', 'svid']),
+  /** Undefined while the key is not here. */
+  initialized: z.boolean().optional(),
+  initializedAt: time.optional(),
+  initializedBy: z.string().optional(),
+  sessions: whole.optional(),
+  /** When the first of the sessions ends. */
+  nextExpiry: time.optional(),
+  /** Administrators who are bound to an ID that others share. */
+  weaklyBound: z.array(z.string()).optional(),
+});
+
 const statusResponse = z.object({
   /** Which of its states Nexus is in; `ready` is the one in which it serves secrets. */
   state: z.string(),
   ready: z.boolean(),
+  /** Nothing of `problems` is there. */
+  well: z.boolean(),
+  /** Whether the details are here, which need a session. */
+  detailed: z.boolean(),
+  /** By the clock of Nexus. */
+  time,
   version: z.string().optional(),
+  rootKey: z.boolean(),
   instance: z.string().optional(),
   startedAt: time.optional(),
   store: z.object({ kind: z.string(), schema: whole.optional() }),
-  keepers: z.object({ reachable: whole, required: whole, list: z.array(keeperHealth) }),
+  keepers: keeperReport,
   identity: z.object({ id: z.string(), expiresAt: time, state: z.string() }).optional(),
+  administration: administrationReport,
+  /** When each was done last; undefined for never. */
+  done: z
+    .object({
+      backupVerifiedAt: time.optional(),
+      resetTestedAt: time.optional(),
+      accessReviewedAt: time.optional(),
+    })
+    .optional(),
+  /** Numbers of open alerts by severity. */
+  alerts: z.record(z.string(), whole).optional(),
   /** What is counted is named by who counts it: policies, audit lines, bytes on disk. */
   sizes: z.record(z.string(), z.number()),
   verify: z.object({ ok: z.boolean(), checked: whole, problems: z.array(z.string()) }).optional(),
+  /** What is wrong now. */
+  problems: z.array(z.string()),
+  /** What is to be known, or done some day. */
   warnings: z.array(z.string()),
 });
 
 export const status = route({
   path: '/v1/operator/status',
   action: '',
-  summary: 'Say how Nexus is; with `verify`, after opening every record',
+  summary:
+    'Say how Nexus is: without a session no more than whether it is well; with `verify`, after opening every record',
   guard: { kind: 'role', anyOf: ['superuser', 'recover', 'restore'] },
   need: 'any',
   limits: { ...slow, deadlineMs: 600_000 },

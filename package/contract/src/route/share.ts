@@ -10,6 +10,9 @@ const origin = {
   id: whole.min(1).max(1000).optional(),
 };
 
+/** How long a note may be that Nexus leaves with a Keeper, in characters. */
+export const longestNote = 1024;
+
 export const contributeShare = route({
   path: '/v1/store/contribute',
   action: '',
@@ -20,12 +23,21 @@ export const contributeShare = route({
   audit: 'share.contribute',
   repeatable: true,
   unknownFields: 'ignore',
-  request: z.object({ shard, ...origin, slot: z.enum(['active', 'pending']).optional() }),
+  request: z.object({
+    shard,
+    ...origin,
+    slot: z.enum(['active', 'pending']).optional(),
+    /** Kept with the active share and given back with it; a Keeper does not look into it, and one in Go ignores it. */
+    note: text(longestNote).optional(),
+  }),
   response: z.object({}),
   error: errorShape(),
 });
 
-/** `pending` is there when both slots are held, and the answer's own share is the active one then. */
+/**
+ * `pending` is there when both slots are held, and the answer's own share is the active one then. Whoever reads `note`
+ * judges it: a Keeper that lies in it would only lose its share's vote otherwise.
+ */
 export const fetchShare = route({
   path: '/v1/store/shard',
   action: '',
@@ -37,7 +49,12 @@ export const fetchShare = route({
   repeatable: true,
   unknownFields: 'ignore',
   request: z.object({}),
-  response: z.object({ shard, ...origin, pending: z.object({ shard, ...origin }).optional() }),
+  response: z.object({
+    shard,
+    ...origin,
+    note: z.unknown().optional(),
+    pending: z.object({ shard, ...origin }).optional(),
+  }),
   error: { zero: { shard: null }, field: 'Err', always: true },
 });
 

@@ -11,6 +11,8 @@ export interface TrustRoots {
   readonly lite: readonly TrustDomain[];
 }
 
+const ownPath = '/spike';
+
 /** Says which roles an identity has. */
 export class RoleBook {
   readonly #roots: Readonly<Record<Role, readonly TrustDomain[]>>;
@@ -24,6 +26,14 @@ export class RoleBook {
   static ofOne(trustDomain: TrustDomain): RoleBook {
     const one = [trustDomain];
     return new RoleBook({ nexus: one, keeper: one, bootstrap: one, pilot: one, lite: one });
+  }
+
+  /** Whether an ID is SPIKE's own, of a role that there is or may come to be: at or below `/spike` where roles are. */
+  isOwn(id: SpiffeId): boolean {
+    return (
+      id.isBelow(ownPath) &&
+      Object.values(this.#roots).some((roots) => roots.some((root) => id.memberOf(root)))
+    );
   }
 
   has(peer: SpiffeId, role: Role): boolean {

@@ -1,8 +1,18 @@
-import type { Action, Need } from '@spike/contract';
+import { administratorRoles, reachOf, type Action, type Need, type Route } from '@spike/contract';
+import { SpikeError } from '@spike/error';
 import { createLog, type Log } from '@spike/log';
 import type { SpiffeId } from '@spike/spiffe';
 import type { AuditDraft, AuditRecord } from '../audit-record.ts';
-import type { AuditPort, Decision, Gate, PolicyDecider } from '../port.ts';
+import {
+  svidSessions,
+  type Administration,
+  type AuditPort,
+  type Decision,
+  type Gate,
+  type PolicyDecider,
+  type SessionPort,
+  type TokenUse,
+} from '../port.ts';
 
 /** Policies as a list of who may do what where. */
 export class FakePolicies implements PolicyDecider {
@@ -26,16 +36,78 @@ export class FakePolicies implements PolicyDecider {
   }
 }
 
+/** Sessions by their tokens; where a test gives none, the SVID alone is enough. */
+export class FakeSessions implements SessionPort {
+  readonly #known = new Map<string, { readonly peer: string; readonly administrator: Administration }>();
+  readonly uses: TokenUse[] = [];
+  /** What everybody is who needs no token. */
+  alone: Partial<Administration> = {};
+
+  /** From now on a token is asked for. */
+  give(token: string, peer: SpiffeId, administrator: Partial<Administration> = {}): void {
+    const whole = { ...svidSessions.authenticate(use(peer)), name: 'ann', accessor: token, ...administrator };
+    this.#known.set(token, { peer: peer.toString(), administrator: whole });
+  }
+
+  end(token: string): void {
+    this.#known.set(token, { ...this.#find(token), peer: '' });
+  }
+
+  authenticate(asked: TokenUse): Administration {
+    this.uses.push(asked);
+    if (this.#known.size === 0) return { ...svidSessions.authenticate(asked), ...this.alone };
+    const { peer, administrator } = this.#find(asked.token ?? '');
+    if (peer !== asked.peer.toString()) throw ended();
+    return administrator;
+  }
+
+  accessorOf(token: string): string | undefined {
+    return this.#known.has(token) ? token : undefined;
+  }
+
+  assertStill({ accessor }: Administration): void {
+    if (this.#known.size > 0 && this.#find(accessor).peer === '') throw ended();
+  }
+
+  #find(token: string) {
+    const found = this.#known.get(token);
+    if (found === undefined) throw ended();
+    return found;
+  }
+}
+
+/** Somebody who may use this route: what belongs to other roles alone, a super_admin may not do. */
+export function fitFor({ guard }: Route): Partial<Administration> {
+  if (guard.kind !== 'administrator') return {};
+  const { privilege } = guard;
+  const role = administratorRoles.find((one) => reachOf(one, privilege) === 'all');
+  return role === undefined ? {} : { role };
+}
+
+function use(peer: SpiffeId): TokenUse {
+  return { token: undefined, peer, remoteAddress: '', trail: '' };
+}
+
+function ended(): SpikeError {
+  return new SpikeError('session_required', 'log in first');
+}
+
 /** A gate that a test turns by hand. */
 export class FakeGate implements Gate {
   unlocked = true;
   identityEpoch = 0;
   refusal: Error | undefined;
   readonly asked: Need[] = [];
+  /** SPIFFE IDs that are denied. */
+  readonly denied = new Set<string>();
 
   check(need: Need): void {
     this.asked.push(need);
     if (this.refusal !== undefined && need !== 'any') throw this.refusal;
+  }
+
+  denies(peer: SpiffeId): boolean {
+    return this.denied.has(peer.toString());
   }
 }
 
@@ -43,13 +115,26 @@ export class FakeGate implements Gate {
 export class FakeAudit implements AuditPort {
   readonly records: (AuditRecord & { readonly committed: boolean })[] = [];
   readonly unready: AuditRecord[] = [];
+  /** What was done, as opposed to refused. */
+  readonly actions: string[] = [];
   failure: Error | undefined;
+  /** Trails of drafts that were committed although their requests failed. */
+  readonly committed = new Set<string>();
 
-  append(draft: AuditDraft, options: { readonly committed: boolean }): Promise<void> {
+  append(
+    draft: AuditDraft,
+    options: { readonly committed: boolean; readonly action?: string },
+  ): Promise<void> {
+    if (options.action !== undefined) this.actions.push(options.action);
     if (this.failure !== undefined) return Promise.reject(this.failure);
     const record = JSON.parse(draft.record) as AuditRecord;
     this.records.push({ ...record, committed: options.committed });
     return Promise.resolve();
+  }
+
+  appendIfCommitted(draft: AuditDraft, options: { readonly action: string }): Promise<void> {
+    if (!this.committed.has(draft.trail)) return Promise.resolve();
+    return this.append(draft, { committed: true, ...options });
   }
 
   appendUnready(_draft: AuditDraft, record: AuditRecord): Promise<void> {

@@ -5,7 +5,7 @@ import type { Grant } from '../guard/grant.ts';
 import { RoleBook } from '../guard/role.ts';
 import { createMemoryTransport } from '../memory.ts';
 import type { Handlers, RequestContext } from '../port.ts';
-import { createFakeLog, FakeAudit, FakeGate, FakePolicies } from './port.ts';
+import { createFakeLog, FakeAudit, FakeGate, FakePolicies, FakeSessions } from './port.ts';
 import { nexusSamples, type Samples } from './sample.ts';
 import { TestWorld } from './world.ts';
 
@@ -17,8 +17,9 @@ export interface Call {
 
 /** A dispatch over a table with handlers that answer its samples, and every port in a test's hands. */
 export class Stage<T extends Table = NexusTable> {
-  readonly world = new TestWorld();
+  readonly world: TestWorld;
   readonly policies = new FakePolicies();
+  readonly sessions = new FakeSessions();
   readonly gate = new FakeGate();
   readonly audit = new FakeAudit();
   readonly log = createFakeLog();
@@ -29,7 +30,13 @@ export class Stage<T extends Table = NexusTable> {
   readonly options: DispatchOptions<T>;
   readonly dispatch: Dispatch;
 
-  constructor(table: T, samples: Samples<T>, overrides: Partial<Handlers<T>> = {}) {
+  constructor(
+    table: T,
+    samples: Samples<T>,
+    overrides: Partial<Handlers<T>> = {},
+    world: TestWorld = new TestWorld(),
+  ) {
+    this.world = world;
     this.options = {
       component: 'nexus',
       instance: () => 'instance-1',
@@ -37,6 +44,7 @@ export class Stage<T extends Table = NexusTable> {
       handlers: { ...this.#createHandlers(table, samples), ...overrides },
       roles: RoleBook.ofOne(this.world.trustDomain),
       policies: this.policies,
+      sessions: this.sessions,
       gate: this.gate,
       audit: this.audit,
       log: this.log.log,
@@ -58,6 +66,7 @@ export class Stage<T extends Table = NexusTable> {
     path: string,
     action: string,
     body: unknown,
+    token?: string,
   ): Promise<{ readonly status: number; readonly json: Readonly<Record<string, unknown>> }> {
     const bytes = body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
     const { status, body: answer } = await this.transport(peer).send({
@@ -67,6 +76,7 @@ export class Stage<T extends Table = NexusTable> {
       repeatable: false,
       deadlineMs: 1000,
       responseBytes: 65_536,
+      ...(token === undefined ? {} : { token }),
     });
     const json = JSON.parse(Buffer.from(answer).toString()) as Record<string, unknown>;
     return { status, json };

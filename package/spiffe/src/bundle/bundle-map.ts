@@ -1,5 +1,5 @@
 import { TrustDomain } from '../id/trust-domain.ts';
-import { parseJsonObject, refuse, toObject } from './json.ts';
+import { parseJsonObject, refuse, toObject } from '../json.ts';
 import { SpiffeBundle } from './spiffe-bundle.ts';
 
 /**

@@ -1,25 +1,18 @@
 import { TrustDomain } from '../id/trust-domain.ts';
+import { checkKeyIds, readAuthorityKey, toAuthorityJwk, type JwtAuthorityKey } from '../jwt/authority-key.ts';
+import { JwtBundle } from '../jwt/bundle.ts';
 import { X509Bundle, readAs } from '../x509/bundle.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { fromBase64 } from '../x509/pem.ts';
-import { isObject, parseJsonObject, refuse, type JsonObject } from './json.ts';
+import { isObject, parseJsonObject, refuse, type JsonObject } from '../json.ts';
 
 const knownKeyTypes = new Set(['EC', 'RSA', 'OKP']);
 
-/** Members of a JWK that are nobody's but the signer's (RFC 7518 6). */
-const privateMembers = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
-
 const largestSequence = (1n << 64n) - 1n;
-
-/** The key of a JWT authority as it was published, without private members; verified nowhere in this package. */
-export interface JwtAuthority {
-  readonly keyId: string;
-  readonly jwk: Readonly<Record<string, string | readonly string[]>>;
-}
 
 export interface SpiffeBundleOptions {
   readonly x509Authorities?: readonly Certificate[];
-  readonly jwtAuthorities?: readonly JwtAuthority[];
+  readonly jwtAuthorities?: readonly JwtAuthorityKey[];
   /** Grows with every change of the content; 64 bits. */
   readonly sequence?: bigint;
   /** How often to ask for a newer one, in seconds. */
@@ -30,17 +23,14 @@ export interface SpiffeBundleOptions {
 export class SpiffeBundle {
   readonly trustDomain: TrustDomain;
   readonly x509Authorities: readonly Certificate[];
-  readonly jwtAuthorities: readonly JwtAuthority[];
+  readonly jwtAuthorities: readonly JwtAuthorityKey[];
   readonly sequence: bigint | undefined;
   readonly refreshHintSec: number | undefined;
 
   /** Throws SpiffeError `bundle_invalid` for key identifiers that are empty or not unique, and numbers out of range. */
   constructor(trustDomain: TrustDomain, options: SpiffeBundleOptions) {
     const { x509Authorities = [], jwtAuthorities = [], sequence, refreshHintSec } = options;
-    const keyIds = new Set(jwtAuthorities.map((authority) => authority.keyId));
-    if (keyIds.has('') || keyIds.size !== jwtAuthorities.length) {
-      refuse('a JWT authority has no key identifier, or shares it with another');
-    }
+    checkKeyIds(jwtAuthorities);
     if (sequence !== undefined && (sequence < 0n || sequence > largestSequence))
       refuse('the sequence has not 64 bits');
     if (refreshHintSec !== undefined && !(Number.isSafeInteger(refreshHintSec) && refreshHintSec >= 0)) {
@@ -67,15 +57,12 @@ export class SpiffeBundle {
     if (refreshHint !== undefined && typeof refreshHint !== 'number')
       refuse('the refresh hint is not a number');
     const x509Authorities: Certificate[] = [];
-    const jwtAuthorities: JwtAuthority[] = [];
+    const jwtAuthorities: JwtAuthorityKey[] = [];
     for (const key of keys as unknown[]) {
-      if (!isObject(key) || typeof key['kty'] !== 'string' || !knownKeyTypes.has(key['kty'])) continue;
-      if (key['use'] === 'x509-svid') {
-        const certificate = readCertificate(key);
-        if (certificate !== undefined) x509Authorities.push(certificate);
-      } else if (key['use'] === 'jwt-svid') {
-        jwtAuthorities.push(readJwtAuthority(key));
-      }
+      const certificate = readCertificate(key);
+      if (certificate !== undefined) x509Authorities.push(certificate);
+      const authority = readAuthorityKey(key);
+      if (authority !== undefined) jwtAuthorities.push(authority);
     }
     return new SpiffeBundle(trustDomain, {
       x509Authorities,
@@ -90,12 +77,14 @@ export class SpiffeBundle {
     return X509Bundle.of(this.trustDomain, this.x509Authorities);
   }
 
+  /** The part that JWT-SVIDs are verified with. */
+  jwtBundle(): JwtBundle {
+    return JwtBundle.of(this.trustDomain, this.jwtAuthorities);
+  }
+
   /** The document to publish: JSON that gives the same bundle when it is parsed. */
   marshal(): string {
-    const keys = [
-      ...this.x509Authorities.map(toJwk),
-      ...this.jwtAuthorities.map(({ keyId, jwk }) => ({ ...jwk, kid: keyId, use: 'jwt-svid' })),
-    ];
+    const keys = [...this.x509Authorities.map(toJwk), ...this.jwtAuthorities.map(toAuthorityJwk)];
     const members = [`"keys":${JSON.stringify(keys)}`];
     // By hand, since JSON.stringify has no bigint.
     if (this.sequence !== undefined) members.push(`"spiffe_sequence":${this.sequence}`);
@@ -105,26 +94,14 @@ export class SpiffeBundle {
 }
 
 /** B-3: the first of `x5c` and no other; an entry without one is ignored, one that cannot be read is not. */
-function readCertificate(key: JsonObject): Certificate | undefined {
+function readCertificate(key: unknown): Certificate | undefined {
+  if (!isObject(key) || typeof key['kty'] !== 'string' || !knownKeyTypes.has(key['kty'])) return undefined;
+  if (key['use'] !== 'x509-svid') return undefined;
   const { x5c } = key;
   if (x5c === undefined || (Array.isArray(x5c) && x5c.length === 0)) return undefined;
   const first: unknown = Array.isArray(x5c) ? x5c[0] : undefined;
   if (typeof first !== 'string') refuse('a certificate of the bundle is not a text');
   return readAs('bundle_invalid', () => Certificate.parse(fromBase64(first)));
-}
-
-function readJwtAuthority(key: JsonObject): JwtAuthority {
-  const { kid } = key;
-  if (typeof kid !== 'string' || kid === '') refuse('a JWT authority has no key identifier');
-  const members = Object.entries(key).filter(
-    (entry): entry is [string, string | readonly string[]] =>
-      !privateMembers.has(entry[0]) && isPublicMember(entry[1]),
-  );
-  return { keyId: kid, jwk: Object.fromEntries(members) };
-}
-
-function isPublicMember(value: unknown): boolean {
-  return typeof value === 'string' || (Array.isArray(value) && value.every((one) => typeof one === 'string'));
 }
 
 /** B-3: without `kid`, which says of a key that it is for JWTs. */

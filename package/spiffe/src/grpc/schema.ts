@@ -4,7 +4,7 @@ import { WireReader, WireWriter, type FieldTag } from './wire.ts';
 /** More entries of one field than any real message has; it bounds what four bytes on the wire may cost in memory. */
 const mostEntries = 4096;
 
-/** How one field of a message is read and written. All fields of the Workload API are of wire type 2. */
+/** How one field of a message is read and written. All fields of the Workload API itself are of wire type 2. */
 export interface Field<T> {
   readonly number: number;
   initial(): T;
@@ -67,6 +67,16 @@ export function bytes(number: number): Field<Uint8Array> {
     write: (writer, value) => {
       if (value.length > 0) writer.bytes(number, value);
     },
+  };
+}
+
+/** One message inside of another; absent, it is as if it were empty. */
+export function nested<T>(number: number, schema: Schema<T>): Field<T> {
+  return {
+    number,
+    initial: () => schema.decode(new Uint8Array(0)),
+    read: (reader, tag) => schema.decode(reader.view(tag)),
+    write: (writer, value) => writer.bytes(number, schema.encode(value)),
   };
 }
 

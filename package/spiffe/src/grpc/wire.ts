@@ -56,6 +56,20 @@ export class WireReader {
     }
   }
 
+  /** A bool, or an enum of which only zero is of interest. */
+  flag(tag: FieldTag): boolean {
+    if (tag.wireType !== varintType)
+      throw refuse(`field ${tag.number} has wire type ${tag.wireType} instead of 0`);
+    return this.#varint() !== 0n;
+  }
+
+  double(tag: FieldTag): number {
+    if (tag.wireType !== fixed64Type)
+      throw refuse(`field ${tag.number} has wire type ${tag.wireType} instead of 1`);
+    const view = this.#take(8);
+    return new DataView(view.buffer, view.byteOffset, 8).getFloat64(0, true);
+  }
+
   skip(tag: FieldTag): void {
     switch (tag.wireType) {
       case varintType:
@@ -116,6 +130,16 @@ export class WireWriter {
 
   text(number: number, value: string): void {
     this.bytes(number, Buffer.from(value, 'utf8'));
+  }
+
+  flag(number: number, value: boolean): void {
+    this.#chunks.push(encodeVarint(number * 8 + varintType), Uint8Array.of(value ? 1 : 0));
+  }
+
+  double(number: number, value: number): void {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
+    this.#chunks.push(encodeVarint(number * 8 + fixed64Type), bytes);
   }
 
   finish(): Uint8Array {

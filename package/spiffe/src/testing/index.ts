@@ -5,3 +5,5 @@ export { TestAgent } from './agent.ts';
 export { TestDomain } from './domain.ts';
 export { knock, type TlsCredential } from './peer.ts';
 export { StaticSource } from './source.ts';
+export { formatInput, fuzz, parseInputs, type FuzzTarget } from './fuzz-run.ts';
+export { createSpiffeTargets } from './fuzz-target.ts';

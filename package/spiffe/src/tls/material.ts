@@ -1,10 +1,53 @@
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
+import type { TrustDomain } from '../id/trust-domain.ts';
 import type { Identity } from '../source.ts';
+import { X509BundleSet } from '../x509/bundle-set.ts';
+import type { X509Bundle } from '../x509/bundle.ts';
 import { toPem } from '../x509/pem.ts';
 
 /** X25519MLKEM768 first; X25519 for peers that do not know it yet. */
 export const defaultGroups: readonly string[] = ['X25519MLKEM768', 'X25519'];
+
+/** Bytes for the names of the authorities of one other trust domain, and of all together, our own included. */
+const mostNameBytes = { each: 4096, all: 32_768 } as const;
+
+export interface FittedIdentity extends Identity {
+  /** Of whom no peer is believed, since there is no room for the names of their authorities. */
+  readonly omitted: readonly TrustDomain[];
+}
+
+/**
+ * What a server can ask for certificates with: OpenSSL lists the subjects of all authorities in the CertificateRequest
+ * (RFC 8446 4.2.4), and beyond 64 KiB every handshake fails, those of our own peers as well. The bundle of our own
+ * trust domain always stays; of the others, the ones with the shortest lists do while there is room.
+ */
+export function fitBundles({ svid, bundles }: Identity): FittedIdentity {
+  const own = bundles.get(svid.id.trustDomain);
+  const others = [...bundles].filter((bundle) => bundle !== own).toSorted(compareNames);
+  const kept: X509Bundle[] = own === undefined ? [] : [own];
+  const omitted: TrustDomain[] = [];
+  let room = mostNameBytes.all - (own === undefined ? 0 : nameBytesOf(own));
+  for (const bundle of others) {
+    const size = nameBytesOf(bundle);
+    if (size > mostNameBytes.each || size > room) {
+      omitted.push(bundle.trustDomain);
+      continue;
+    }
+    room -= size;
+    kept.push(bundle);
+  }
+  return { svid, bundles: X509BundleSet.of(...kept), omitted };
+}
+
+function compareNames(one: X509Bundle, other: X509Bundle): number {
+  return nameBytesOf(one) - nameBytesOf(other) || (one.trustDomain.name < other.trustDomain.name ? -1 : 1);
+}
+
+/** Each with the two bytes of its length. */
+function nameBytesOf({ authorities }: X509Bundle): number {
+  return authorities.reduce((sum, { subject }) => sum + subject.der.length + 2, 0);
+}
 
 /**
  * Everything that a TLS context of ours consists of. The one builder, because what `setSecureContext()` is not told

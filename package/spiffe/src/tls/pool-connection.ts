@@ -83,7 +83,9 @@ export class PoolConnection {
     this.#served += 1;
     this.#busy = false;
     if (!this.isUsable(now)) return false;
-    this.#idleTimer = setTimeout(() => this.verified.end(), Math.max(1, this.#idleUntil - now)).unref();
+    // A clock that was put back makes it long, and a timer that is too long fires at once.
+    const leftMs = Math.min(longestTimerMs, Math.max(1, this.#idleUntil - now));
+    this.#idleTimer = setTimeout(() => this.verified.end(), leftMs).unref();
     this.#onFree();
     return true;
   }

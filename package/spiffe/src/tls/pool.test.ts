@@ -243,7 +243,8 @@ void test('an answer that is too large, cut off or not HTTP fails, and the conne
 
 void test('a deadline or an abort ends a request and its connection', async () => {
   await using stage = await Stage.open({ handler: () => {} });
-  const late = await failure(stage.get('/', { timeoutMs: 50 }));
+  // Long enough that the connection is made also where the machine is busy: until then it is another failure.
+  const late = await failure(stage.get('/', { timeoutMs: 2_000 }));
   assert.equal(late.code, 'deadline_exceeded');
   const controller = new AbortController();
   const aborted = failure(stage.get('/', { signal: controller.signal }));
@@ -314,6 +315,20 @@ void test('withdrawal cuts the connections of the client, and nothing is sent an
   assert.equal(isUnsent(error), true);
   stage.clientSource.set(stage.domain.issue('/workload'), stage.domain.bundles);
   assert.equal((await stage.get()).status, 200);
+});
+
+void test('a request that is under way when the identity is withdrawn fails with that, and may have been done', async () => {
+  const waiting: ServerResponse[] = [];
+  await using stage = await Stage.open({ handler: (_request, response) => void waiting.push(response) });
+  const pending = failure(stage.get());
+  await until(() => waiting.length === 1);
+  stage.clientSource.withdraw();
+  const error = await pending;
+  assert.equal(error.code, 'connection_lost');
+  assert.match(error.message, /our identity was withdrawn/);
+  assert(error.cause instanceof SpiffeError);
+  assert.equal(error.cause.code, 'identity_withdrawn');
+  assert.equal(isUnsent(error), false);
 });
 
 void test('a closed pool answers nothing and holds nothing', async () => {

@@ -69,7 +69,18 @@ export class TlsPool implements Disposable {
     const harmless = outcome.error.code === 'connection_failed' || request.idempotent === true;
     // Servers close idle connections, and the news crosses our request: not so on a connection that is new.
     if (reused && !fresh && outcome.unanswered && harmless) return this.#attempt(url, request, signal, true);
-    throw outcome.error;
+    throw this.#explain(outcome.error);
+  }
+
+  /** That the connection was lost because we lost our identity, and the far side has nothing to do with it. */
+  #explain(error: SpiffeError): SpiffeError {
+    if (error.code !== 'connection_lost' || this.#options.source.state !== 'withdrawn') return error;
+    const cause = new SpiffeError('identity_withdrawn', 'our identity was withdrawn', { cause: error });
+    return new SpiffeError(
+      'connection_lost',
+      'our identity was withdrawn while the request was under way, so that it may have been done or not',
+      { cause },
+    );
   }
 
   async #acquire(target: Target, signal: AbortSignal, fresh: boolean): Promise<PoolConnection> {

@@ -2,19 +2,23 @@ import type { TLSSocket } from 'node:tls';
 import { SpiffeError, type SpiffeErrorCode } from '../error.ts';
 import type { Refusal } from './server-option.ts';
 
+const crowdedMessages = {
+  crowded: 'there are too many connections that are not verified yet',
+  full: 'there are too many connections',
+  peer: 'this peer has too many connections at work',
+  all: 'there are too many connections at work',
+};
+
 /** The refusals that the server decides before TLS has an opinion. */
 export function refusalOf(
-  why: 'late' | 'crowded' | 'full',
+  why: 'late' | 'crowded' | 'full' | 'peer' | 'all',
   from: { readonly remoteAddress?: string | undefined } = {},
 ): Refusal {
   const remoteAddress = from.remoteAddress;
   if (why === 'late') {
     return { code: 'deadline_exceeded', message: 'the handshake took too long', remoteAddress };
   }
-  const message =
-    why === 'full'
-      ? 'there are too many connections'
-      : 'there are too many connections that are not verified yet';
+  const message = crowdedMessages[why];
   return { code: 'limit_exceeded', message, remoteAddress };
 }
 

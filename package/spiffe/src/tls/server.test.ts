@@ -197,6 +197,35 @@ void test('when the identity is withdrawn, live connections are reset, new ones 
   assert.equal((await stage.get()).status, 200);
 });
 
+void test('connections of one peer are cut, answers under way with them, and those of another are not', async () => {
+  const waiting: ServerResponse[] = [];
+  await using stage = await Stage.open({
+    handler: (request, response) => {
+      if (request.url === '/wait') waiting.push(response);
+      else response.end('hello');
+    },
+  });
+  const { id } = stage.clientSource.current().svid;
+  assert.equal(
+    stage.server.resetPeers((peer) => peer.id.equals(id)),
+    0,
+  );
+  const pending = stage.get('/wait');
+  await until(() => waiting.length === 1);
+  assert.equal(
+    stage.server.resetPeers((peer) => !peer.id.equals(id)),
+    0,
+  );
+  assert.equal(stage.server.connections, 1);
+  assert.equal(
+    stage.server.resetPeers((peer) => peer.id.equals(id)),
+    1,
+  );
+  await assert.rejects(pending, { code: 'connection_lost' });
+  await until(() => stage.server.connections === 0);
+  assert.equal((await stage.get()).status, 200);
+});
+
 void test('while the agent is unreachable, the last identity serves on', async () => {
   await using stage = await Stage.open();
   await stage.get();
@@ -232,18 +261,6 @@ void test('unverified connections are bounded, and the oldest gives way', async 
   assert.equal(stage.server.unverified, 2);
   assert.equal((await stage.get()).status, 200);
   for (const socket of sockets) socket.destroy();
-});
-
-void test('connections in all are bounded', async () => {
-  await using stage = await Stage.open({ limits: { ...limits, maxConnections: 1 } });
-  await stage.get();
-  const credential = stage.domain.issue('/workload').toPem();
-  assert.equal((await knock(stage.server.address, credential)).status, '');
-  assert.deepEqual(
-    stage.refusals.map(({ code }) => code),
-    ['limit_exceeded'],
-  );
-  assert.equal((await stage.get()).status, 200);
 });
 
 void test('a peer that pipelines and never reads is cut, and one that pipelines a little is answered', async () => {

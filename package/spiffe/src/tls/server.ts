@@ -3,14 +3,20 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SpiffeError } from '../error.ts';
-import { currentOf, type IdentityChange, type IdentitySource } from '../source.ts';
+import { currentOf, type Identity, type IdentityChange, type IdentitySource } from '../source.ts';
 import type { VerifiedPeer } from '../x509/verify.ts';
 import { Admission } from './admission.ts';
-import { buildSecureOptions } from './material.ts';
+import { buildSecureOptions, fitBundles, type FittedIdentity } from './material.ts';
 import { verifyPeer } from './peer.ts';
-import { explainRefusal, refusalOf } from './refusal.ts';
+import { endWith, faultStatus, isLate } from './malformed.ts';
+import { Occupancy } from './occupancy.ts';
+import { codeOf, explainRefusal, refusalOf } from './refusal.ts';
 import { ServerConnection } from './server-connection.ts';
-import type { Refusal, ServerLimits, ServerOptions } from './server-option.ts';
+import type { Refusal, ServerLimits, ServerOptions, ServerTally, Unfit } from './server-option.ts';
+
+/** Connections beyond a limit that are open at once to hear about it, and for how long; more are cut. */
+const mostTurnedAway = 64;
+const turnAwayMs = 2000;
 
 /**
  * An HTTP/1.1 server that serves verified SPIFFE peers over TLS 1.3 and nobody else. Resolves when it listens; throws
@@ -30,6 +36,10 @@ export class TlsServer implements AsyncDisposable {
   readonly #source: IdentitySource;
   readonly #https: Server;
   readonly #admission: Admission;
+  readonly #occupancy: Occupancy;
+  readonly #tally = { refused: 0, crowded: 0, malformed: 0 };
+  #turnedAway = 0;
+  #omitted = '';
   readonly #live = new Map<Socket, ServerConnection>();
   readonly #subscription: Disposable;
   #draining = false;
@@ -39,15 +49,24 @@ export class TlsServer implements AsyncDisposable {
     const { limits } = options;
     this.#options = options;
     this.#source = options.source;
-    this.#https = createHttpsServer(options);
+    const identity = fitBundles(options.source.current());
+    this.#https = createHttpsServer(options, identity);
+    this.#tellOmitted(identity);
+    this.#occupancy = new Occupancy(limits);
     this.#https.on('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response),
     );
+    this.#https.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+      this.#serve(request, response, 'expectation'),
+    );
+    this.#https.on('connect', (_request: IncomingMessage, socket: Socket) =>
+      this.#endMalformed('HTTP_CONNECT', socket),
+    );
+    this.#https.on('clientError', (error: Error, socket: Socket) =>
+      this.#endMalformed(codeOf(error), socket),
+    );
     this.#admission = new Admission(
-      {
-        handshakeMs: limits.handshakeMs,
-        maxUnverified: limits.maxUnverified ?? Math.max(16, Math.ceil(limits.maxConnections / 4)),
-      },
+      { handshakeMs: limits.handshakeMs, maxUnverified: mostUnverified(limits) },
       (raw, why) => this.#refuse(refusalOf(why, raw)),
     );
     this.#admission.attach(this.#https);
@@ -80,6 +99,11 @@ export class TlsServer implements AsyncDisposable {
     return this.#live.size;
   }
 
+  /** Counts since it was opened. */
+  get tally(): ServerTally {
+    return { ...this.#tally };
+  }
+
   /** How many connections have not finished their handshake. */
   get unverified(): number {
     return this.#admission.size;
@@ -94,6 +118,13 @@ export class TlsServer implements AsyncDisposable {
   resetAll(): void {
     this.#admission.destroyAll();
     for (const connection of this.#live.values()) connection.verified.reset();
+  }
+
+  /** Cuts the connections of these peers in the same way; answers how many. */
+  resetPeers(isMeant: (peer: VerifiedPeer) => boolean): number {
+    const meant = [...this.#live.values()].filter(({ verified }) => isMeant(verified.peer));
+    for (const { verified } of meant) verified.reset();
+    return meant.length;
   }
 
   /**
@@ -163,52 +194,132 @@ export class TlsServer implements AsyncDisposable {
       return;
     }
     try {
-      const { svid, bundles } = this.#source.current();
+      const { svid, bundles } = fitBundles(this.#source.current());
       const peer = verifyPeer(socket, bundles, this.#options.authorize);
+      const holder = peer.id.toString();
+      const crowded = this.#occupancy.makeRoom(holder, this.#options.prefers?.(peer) === true);
+      if (crowded !== undefined && !this.#mayHear(crowded, socket)) return;
       const connection = new ServerConnection({
         socket,
         raw,
         own: svid,
         peer,
-        onClose: () => this.#live.delete(socket),
+        holder,
+        crowded,
+        onClose: () => {
+          this.#live.delete(socket);
+          this.#occupancy.remove(connection);
+        },
       });
       this.#live.set(socket, connection);
+      if (crowded === undefined) this.#occupancy.enter(connection);
     } catch (error) {
       this.#refuse(explainRefusal(error, socket));
       socket.destroy();
     }
   }
 
-  #serve(request: IncomingMessage, response: ServerResponse): void {
+  /** Whether a peer for whom there is no place is told so; else its connection is cut. */
+  #mayHear(why: 'peer' | 'all', socket: TLSSocket): boolean {
+    this.#tally.crowded += 1;
+    this.#options.onRefused?.(refusalOf(why, socket));
+    if (this.#turnedAway >= mostTurnedAway) {
+      socket.destroy();
+      return false;
+    }
+    this.#turnedAway += 1;
+    const timer = setTimeout(() => socket.destroy(), Math.min(turnAwayMs, this.#options.limits.headerMs));
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.#turnedAway -= 1;
+    });
+    return true;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, flaw?: Unfit): void {
     const connection = this.#live.get(request.socket);
-    if (connection === undefined) request.socket.destroy();
-    else connection.serve(request, response, this.#options.handler, this.#draining);
+    if (connection === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    const isCrowded = connection.crowded !== undefined;
+    const unfit = isCrowded ? 'crowded' : (flaw ?? (hasHost(request) ? undefined : 'no_host'));
+    if (unfit === undefined) connection.serve(request, response, this.#options.handler, this.#draining);
+    else if (connection.accept(response, true)) {
+      if (!isCrowded) this.#tally.malformed += 1;
+      this.#turnAway(request, response, connection.verified.peer, unfit);
+    }
+  }
+
+  #turnAway(request: IncomingMessage, response: ServerResponse, peer: VerifiedPeer, why: Unfit): void {
+    if (this.#options.onUnfit !== undefined) {
+      this.#options.onUnfit(request, response, peer, why);
+      return;
+    }
+    response.writeHead(why === 'crowded' ? 429 : 400, { 'Content-Length': 0 }).end();
+  }
+
+  /** HTTP gave up on a connection: because of what came, because nothing came, or because it is gone. */
+  #endMalformed(code: string, socket: Socket): void {
+    const connection = this.#live.get(socket);
+    const status = faultStatus(code);
+    // What fails before the handshake is done comes here, too.
+    if (connection === undefined || status === undefined) {
+      socket.destroy();
+      return;
+    }
+    const { unanswered, crowded, isLast } = connection;
+    if (connection.isFaulty || (isLast && unanswered.every((request) => request.complete))) return;
+    connection.isFaulty = true;
+    if (!isLate(code) && crowded === undefined) this.#tally.malformed += 1;
+    const { onMalformed } = this.#options;
+    const { peer } = connection.verified;
+    if (unanswered.some((request) => request.complete)) {
+      // An answer to something else would be taken for that of a request which is at work.
+      if (crowded === undefined) onMalformed?.({ peer, code, status: undefined, socket });
+      socket.destroy();
+      return;
+    }
+    const isTold = onMalformed !== undefined && unanswered.length === 0 && !isLate(code);
+    if (isTold && crowded === undefined) onMalformed({ peer, code, status, socket });
+    else endWith(socket, status);
   }
 
   #follow(change: IdentityChange): void {
     if (change.kind === 'withdrawn') this.resetAll();
     if (change.kind !== 'updated') return;
-    const identity = currentOf(this.#source);
-    if (identity === undefined) {
+    const current = currentOf(this.#source);
+    if (current === undefined) {
       this.resetAll();
       return;
     }
-    for (const { verified } of this.#live.values()) {
-      const concerned = change.bundlesChanged.some((trustDomain) => verified.peer.id.memberOf(trustDomain));
-      if (concerned) verified.verifyAgain(identity.bundles);
-    }
+    const identity = fitBundles(current);
+    // A bundle that is as before may have lost its room to another one.
+    const concerned = [...change.bundlesChanged, ...identity.omitted];
+    for (const { verified } of this.#live.values())
+      if (concerned.some((trustDomain) => verified.peer.id.memberOf(trustDomain)))
+        verified.verifyAgain(identity.bundles);
     this.#https.setSecureContext(buildSecureOptions(identity, this.#options.groups));
+    this.#tellOmitted(identity);
+  }
+
+  #tellOmitted({ omitted }: FittedIdentity): void {
+    const names = omitted.map(({ name }) => name).join(' ');
+    if (names === this.#omitted) return;
+    this.#omitted = names;
+    this.#options.onOmitted?.(omitted);
   }
 
   #refuse(refusal: Refusal): void {
+    this.#tally.refused += 1;
     this.#options.onRefused?.(refusal);
   }
 }
 
-function createHttpsServer(options: ServerOptions): Server {
+function createHttpsServer(options: ServerOptions, identity: Identity): Server {
   const { limits } = options;
   const server = createServer({
-    ...buildSecureOptions(options.source.current(), options.groups),
+    ...buildSecureOptions(identity, options.groups),
     requestCert: true,
     // Said here and not left out, because NODE_TLS_REJECT_UNAUTHORIZED=0 would fill the gap.
     rejectUnauthorized: true,
@@ -220,8 +331,12 @@ function createHttpsServer(options: ServerOptions): Server {
     keepAliveTimeout: limits.idleMs,
     connectionsCheckingInterval: checkingInterval(limits),
     maxHeaderSize: limits.maxHeaderBytes,
+    // We look ourselves, so that a request without one is answered like every other.
+    requireHostHeader: false,
   });
-  server.maxConnections = limits.maxConnections;
+  // Places for everybody who is counted elsewhere: this only stands behind it.
+  server.maxConnections =
+    limits.maxConnections + (limits.reserved ?? 0) + mostUnverified(limits) + mostTurnedAway;
   // A peer that does not read its answer: no byte moves in either direction.
   server.timeout = 2 * Math.max(limits.requestMs, limits.idleMs);
   return server;
@@ -230,4 +345,13 @@ function createHttpsServer(options: ServerOptions): Server {
 /** How late headers and requests may be noticed: a fifth of the limit, and neither a busy loop nor Node's 30 s. */
 function checkingInterval(limits: ServerLimits): number {
   return Math.min(5000, Math.max(50, Math.floor(Math.min(limits.headerMs, limits.requestMs) / 5)));
+}
+
+function mostUnverified(limits: ServerLimits): number {
+  return limits.maxUnverified ?? Math.max(16, Math.ceil(limits.maxConnections / 4));
+}
+
+/** RFC 9112 3.2: a server refuses a request of HTTP/1.1 without it. */
+function hasHost(request: IncomingMessage): boolean {
+  return request.headers.host !== undefined || request.httpVersionMinor === 0;
 }

@@ -104,6 +104,26 @@ test('C-5 after a denial it asks again until there is an identity', async () => 
   assert.ok(performance.now() - started >= 3 * timing.deniedLeastMs - 2);
 });
 
+test('C-5 a denial after an answer may be a mistake: it asks again soon, once', async () => {
+  const rare = { ...timing, deniedLeastMs: 2_000, deniedMostMs: 2_000 };
+  await using agent = await RawAgent.open(({ call, send, end }) => {
+    if (call === 1) send(frame(issue('/a')));
+    end('7');
+  });
+  const client = new WorkloadClient({ endpoint: agent.endpoint, timing: rare });
+  const events = client.watchX509Events(soon());
+  const times: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const { value } = await events.next();
+    times.push(performance.now());
+    assert.equal(value.kind, i === 0 ? 'received' : 'denied');
+  }
+  const [, first = 0, second = 0, third = 0] = times;
+  assert.ok(second - first < rare.deniedLeastMs, `it waited for ${second - first} ms`);
+  assert.ok(third - second >= rare.deniedLeastMs - 2, 'and then as rarely as ever');
+  await events.return(undefined as never);
+});
+
 test('C-5 while it is unavailable or unreachable it asks again, ever more rarely up to a limit', async () => {
   await using agent = await TestAgent.open();
   agent.say(new SpiffeError('unavailable', 'starting'));
@@ -278,13 +298,6 @@ test('one fetch is one attempt, and says what is in the way', async () => {
   await agent.stop();
   await assert.rejects(client.fetchX509Context(soon()), hasCode('connection_failed'));
   assert.equal(agent.calls, 1);
-});
-
-test('the JWT calls say that they are not offered', async () => {
-  const client = new WorkloadClient({ endpoint: 'unix:///nowhere' });
-  await assert.rejects(client.fetchJwtSvid(), hasCode('unimplemented'));
-  await assert.rejects(client.fetchJwtBundles(), hasCode('unimplemented'));
-  await assert.rejects(client.validateJwtSvid(), hasCode('unimplemented'));
 });
 
 function bundleMap(): ReadonlyMap<string, Uint8Array> {

@@ -2,11 +2,29 @@ import { SpiffeError } from '../error.ts';
 import { callMethod, toAbortError, type GrpcTarget } from '../grpc/client.ts';
 import type { Method } from '../grpc/method.ts';
 import type { Probe } from '../grpc/keepalive.ts';
+import type { JwtBundleSet } from '../jwt/bundle.ts';
+import type { JwtSvid } from '../jwt/svid.ts';
 import type { X509Context } from '../source.ts';
 import type { X509BundleSet } from '../x509/bundle-set.ts';
 import { decodeX509Bundles, decodeX509Context } from './context.ts';
 import { resolveEndpoint } from './endpoint.ts';
-import { fetchX509Bundles, fetchX509Svid, securityHeader, type EmptyMessage } from './message.ts';
+import {
+  checkAudience,
+  decodeJwtBundles,
+  decodeJwtSvids,
+  decodeValidated,
+  type JwtSvidQuery,
+  type ValidatedToken,
+} from './jwt-context.ts';
+import {
+  fetchJwtBundles,
+  fetchJwtSvid,
+  fetchX509Bundles,
+  fetchX509Svid,
+  securityHeader,
+  validateJwtSvid,
+  type EmptyMessage,
+} from './message.ts';
 import { defaultWorkloadTiming, type WorkloadTiming } from './timing.ts';
 import { watchStream, type WatchEvent } from './watch.ts';
 
@@ -34,11 +52,11 @@ export class WorkloadClient {
 
   /** One answer, one attempt: throws what is in the way instead of trying again. */
   async fetchX509Context(signal: AbortSignal): Promise<X509Context> {
-    return this.#fetch(fetchX509Svid, decodeX509Context, signal);
+    return this.#fetch(fetchX509Svid, {}, decodeX509Context, signal);
   }
 
   async fetchX509Bundles(signal: AbortSignal): Promise<X509BundleSet> {
-    return this.#fetch(fetchX509Bundles, decodeX509Bundles, signal);
+    return this.#fetch(fetchX509Bundles, {}, decodeX509Bundles, signal);
   }
 
   /** Every answer, through whatever happens in between; for those who want to know that too: `watchX509Events`. */
@@ -55,27 +73,43 @@ export class WorkloadClient {
     return this.#watch(fetchX509Svid, decodeX509Context, signal);
   }
 
-  /** Not offered yet: throws SpiffeError `unimplemented`. */
-  async fetchJwtSvid(): Promise<never> {
-    throw notOffered('JWT-SVIDs');
+  /** A token for each identity, or for the one that is asked for; the first one is the default. */
+  async fetchJwtSvids(query: JwtSvidQuery, signal: AbortSignal): Promise<readonly JwtSvid[]> {
+    checkAudience(query.audience);
+    const request = { audience: query.audience, spiffeId: query.id?.toString() ?? '' };
+    return this.#fetch(fetchJwtSvid, request, (bytes) => decodeJwtSvids(bytes, query), signal);
   }
 
-  /** Not offered yet: throws SpiffeError `unimplemented`. */
-  async fetchJwtBundles(): Promise<never> {
-    throw notOffered('JWT bundles');
+  async fetchJwtBundles(signal: AbortSignal): Promise<JwtBundleSet> {
+    return this.#fetch(fetchJwtBundles, {}, decodeJwtBundles, signal);
   }
 
-  /** Not offered yet: throws SpiffeError `unimplemented`. */
-  async validateJwtSvid(): Promise<never> {
-    throw notOffered('JWT-SVIDs');
+  async *watchJwtBundles(signal: AbortSignal): AsyncGenerator<JwtBundleSet, never, undefined> {
+    return yield* onlyReceived(this.watchJwtBundleEvents(signal));
   }
 
-  async #fetch<R, T>(
-    method: Method<EmptyMessage, R>,
+  /** Like `watchX509Events`. */
+  watchJwtBundleEvents(signal: AbortSignal): AsyncGenerator<WatchEvent<JwtBundleSet>, never, undefined> {
+    return this.#watch(fetchJwtBundles, decodeJwtBundles, signal);
+  }
+
+  /** Asks the agent whether a token is good; with the bundles at hand, `verifyJwtSvid` needs no agent. */
+  async validateJwtSvid(
+    token: { readonly token: string; readonly audience: string },
+    signal: AbortSignal,
+  ): Promise<ValidatedToken> {
+    checkAudience([token.audience]);
+    const request = { audience: token.audience, svid: token.token };
+    return this.#fetch(validateJwtSvid, request, decodeValidated, signal);
+  }
+
+  async #fetch<Q, R, T>(
+    method: Method<Q, R>,
+    request: Q,
     decode: (bytes: Uint8Array) => T,
     signal: AbortSignal,
   ): Promise<T> {
-    for await (const message of this.#call(method, 'ping', signal)) return decode(message);
+    for await (const message of this.#call(method, request, 'ping', signal)) return decode(message);
     if (signal.aborted) throw toAbortError(signal);
     throw new SpiffeError('protocol_invalid', 'the Workload API ended the call without an answer');
   }
@@ -85,12 +119,17 @@ export class WorkloadClient {
     decode: (bytes: Uint8Array) => T,
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent<T>, never, undefined> {
-    return watchStream((probe) => this.#call(method, probe, signal), decode, this.#timing, signal);
+    return watchStream((probe) => this.#call(method, {}, probe, signal), decode, this.#timing, signal);
   }
 
-  #call<R>(method: Method<EmptyMessage, R>, probe: Probe, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  #call<Q, R>(
+    method: Method<Q, R>,
+    request: Q,
+    probe: Probe,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
     const headers = { [securityHeader.name]: securityHeader.value };
-    return callMethod(this.#target, method, {}, { ...this.#timing, headers, probe }, signal);
+    return callMethod(this.#target, method, request, { ...this.#timing, headers, probe }, signal);
   }
 }
 
@@ -101,8 +140,4 @@ async function* onlyReceived<T>(
     const { value: event } = await events.next();
     if (event.kind === 'received') yield event.value;
   }
-}
-
-function notOffered(what: string): SpiffeError {
-  return new SpiffeError('unimplemented', `${what} are not offered by this client`);
 }

@@ -89,14 +89,17 @@ export function toX509BundlesResponse(bundles: X509BundleSet): X509BundlesRespon
   };
 }
 
+export function checkHint(hint: string): void {
+  if (Buffer.byteLength(hint) > longestHintBytes)
+    throw new SpiffeError('svid_invalid', `a hint of the message is longer than ${longestHintBytes} bytes`);
+}
+
 function toSvid(message: X509SvidMessage): X509Svid {
   if (message.spiffeId === '')
     throw new SpiffeError('svid_invalid', 'an SVID of the message has no SPIFFE ID');
   if (message.bundle.length === 0)
     throw new SpiffeError('bundle_invalid', 'an SVID of the message has no bundle');
-  if (Buffer.byteLength(message.hint) > longestHintBytes) {
-    throw new SpiffeError('svid_invalid', `a hint of the message is longer than ${longestHintBytes} bytes`);
-  }
+  checkHint(message.hint);
   const svid = X509Svid.parse(message.x509Svid, message.x509SvidKey, message.hint);
   if (svid.id.toString() !== message.spiffeId) {
     throw new SpiffeError('svid_invalid', 'an SVID of the message is of another ID than the message says');

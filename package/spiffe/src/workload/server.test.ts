@@ -173,23 +173,25 @@ test('W-9 no two SVIDs of an answer have the same hint', async () => {
   );
 });
 
-test('W-10 the WIT calls, and the JWT calls for now, are unimplemented', async () => {
+test('W-10 the WIT calls are unimplemented, and the JWT calls of a server that has no tokens', async () => {
   await using agent = await TestAgent.open();
-  await using client = new RawClient(agent.path);
-  for (const name of [
-    'FetchWITSVID',
-    'FetchWITBundles',
-    'FetchJWTSVID',
-    'FetchJWTBundles',
-    'ValidateJWTSVID',
-  ]) {
-    const request = Buffer.from('0a0161120162', 'hex');
-    assert.equal(
-      await client.call(`/SpiffeWorkloadAPI/${name}`, good, encodeFrame(request)).statusNow(),
-      '12',
-      name,
+  await using place = await Place.make();
+  await using _server = await place.listen(silent);
+  const statuses = async (path: string, ...names: readonly string[]): Promise<readonly string[]> => {
+    await using client = new RawClient(path);
+    const body = encodeFrame(Buffer.from('0a0161120162', 'hex'));
+    return await Promise.all(
+      names.map((name) => client.call(`/SpiffeWorkloadAPI/${name}`, good, body).statusNow()),
     );
-  }
+  };
+  const [wit, jwt] = [
+    ['FetchWITSVID', 'FetchWITBundles'],
+    ['FetchJWTSVID', 'FetchJWTBundles', 'ValidateJWTSVID'],
+  ];
+  assert.ok(wit && jwt);
+  assert.deepEqual(await statuses(agent.path, ...wit), ['12', '12']);
+  assert.deepEqual(await statuses(place.path, ...wit, ...jwt), ['12', '12', '12', '12', '12']);
+  assert.ok(!(await statuses(agent.path, ...jwt)).includes('12'));
 });
 
 test('W-11 there are no other methods and no other services on the socket', async () => {

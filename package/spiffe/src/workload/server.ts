@@ -3,11 +3,25 @@ import { SpiffeError } from '../error.ts';
 import type { ServerCall } from '../grpc/server-call.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import type { GrpcServerLimit } from '../grpc/server-limit.ts';
+import { SpiffeId } from '../id/spiffe-id.ts';
+import type { JwtBundleSet } from '../jwt/bundle.ts';
+import type { JwtSvid } from '../jwt/svid.ts';
+import type { VerifiedToken } from '../jwt/verify.ts';
 import type { X509Context } from '../source.ts';
 import type { X509BundleSet } from '../x509/bundle-set.ts';
 import { toX509BundlesResponse, toX509SvidResponse } from './context.ts';
 import { listenOnSocket } from './listen.ts';
-import { fetchX509Bundles, fetchX509Svid, securityHeader, unimplementedMethods } from './message.ts';
+import { checkAudience, toJwtBundlesResponse, toJwtSvidResponse, type JwtSvidQuery } from './jwt-context.ts';
+import {
+  fetchJwtBundles,
+  fetchJwtSvid,
+  fetchX509Bundles,
+  fetchX509Svid,
+  securityHeader,
+  toUnimplemented,
+  validateJwtSvid,
+  witMethods,
+} from './message.ts';
 import { newestOf } from './newest.ts';
 
 /**
@@ -22,6 +36,25 @@ export interface WorkloadHandler {
   watchX509(peer: Socket, signal: AbortSignal): AsyncIterable<X509Context>;
   /** Must include the bundle of the server's own trust domain (W-8). */
   watchX509Bundles(peer: Socket, signal: AbortSignal): AsyncIterable<X509BundleSet>;
+  /** Without it the JWT calls are `unimplemented`. */
+  readonly jwt?: JwtWorkloadHandler;
+}
+
+/** The part of a handler that a server needs for JWT-SVIDs. Refusals are as for X.509. */
+export interface JwtWorkloadHandler {
+  /**
+   * A token for each identity of the workload, or for the one that is asked for; none at all is `permission_denied`
+   * (W-7). The audience is never empty.
+   */
+  fetchSvids(peer: Socket, query: JwtSvidQuery, signal: AbortSignal): Promise<readonly JwtSvid[]>;
+  /** Must include the bundle of the server's own trust domain (W-8). */
+  watchBundles(peer: Socket, signal: AbortSignal): AsyncIterable<JwtBundleSet>;
+  /** Of a token that is not believed, throws what `verifyJwtSvid` throws; the caller is told `invalid_argument`. */
+  validate(
+    peer: Socket,
+    token: { readonly token: string; readonly audience: string },
+    signal: AbortSignal,
+  ): Promise<VerifiedToken>;
 }
 
 export interface WorkloadServerOptions {
@@ -113,12 +146,54 @@ export function routeWorkloadApi(grpc: GrpcServer, handler: WorkloadHandler): vo
       yield toX509BundlesResponse(bundles);
     }
   });
-  for (const method of unimplementedMethods) {
+  const missing = handler.jwt === undefined ? [fetchJwtSvid, fetchJwtBundles, validateJwtSvid] : [];
+  if (handler.jwt !== undefined) routeJwt(grpc, handler.jwt);
+  for (const path of [...missing.map((method) => method.path), ...witMethods]) {
     // oxlint-disable-next-line require-yield
-    grpc.route(method, async function* (_request, call) {
+    grpc.route(toUnimplemented(path), async function* (_request, call) {
       checkSecurityHeader(call);
-      throw new SpiffeError('unimplemented', `${method.path} is not offered by this server`);
+      throw new SpiffeError('unimplemented', `${path} is not offered by this server`);
     });
+  }
+}
+
+function routeJwt(grpc: GrpcServer, handler: JwtWorkloadHandler): void {
+  grpc.route(fetchJwtSvid, async function* ({ audience, spiffeId }, call) {
+    checkSecurityHeader(call);
+    checkAudience(audience);
+    const id = spiffeId === '' ? undefined : toArgument(() => SpiffeId.parse(spiffeId));
+    yield toJwtSvidResponse(await handler.fetchSvids(call.socket, { audience, id }, call.signal));
+  });
+  grpc.route(fetchJwtBundles, async function* (_request, call) {
+    checkSecurityHeader(call);
+    for await (const bundles of newestOf(handler.watchBundles(call.socket, call.signal)))
+      yield toJwtBundlesResponse(bundles);
+  });
+  grpc.route(validateJwtSvid, async function* ({ audience, svid }, call) {
+    checkSecurityHeader(call);
+    checkAudience([audience]);
+    try {
+      const { id, claims } = await handler.validate(call.socket, { token: svid, audience }, call.signal);
+      yield { spiffeId: id.toString(), claims };
+    } catch (error) {
+      throw explainToken(error);
+    }
+  });
+}
+
+/** A token that is not believed is an argument that is not valid (Workload API 6.4), and the caller may know why. */
+function explainToken(error: unknown): unknown {
+  const isRefusal =
+    error instanceof SpiffeError && ['token_invalid', 'token_refused', 'bundle_unknown'].includes(error.code);
+  return isRefusal ? new SpiffeError('invalid_argument', error.message, { cause: error }) : error;
+}
+
+function toArgument<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const why = error instanceof SpiffeError ? error.message : 'it cannot be read';
+    throw new SpiffeError('invalid_argument', why, { cause: error });
   }
 }
 

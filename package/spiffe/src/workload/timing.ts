@@ -3,10 +3,16 @@ export interface WorkloadTiming {
   /** How often the connection is asked for a sign of life, and after how much silence it counts as dead. */
   readonly pingMs: number;
   readonly silenceMs: number;
-  /** After PermissionDenied it asks again at a random moment between the two. */
+  /**
+   * After PermissionDenied it asks again at a random moment between the two; where it had an answer before, first after
+   * a fifth of the least to two fifths: SPIRE refuses now and then by mistake.
+   */
   readonly deniedLeastMs: number;
   readonly deniedMostMs: number;
-  /** While nobody answers: the first wait, which doubles up to the last. */
+  /**
+   * While nobody answers: the first wait, which doubles up to the last. That is short, since an agent is on this machine
+   * and who waits for it serves nobody.
+   */
   readonly backoffLeastMs: number;
   readonly backoffMostMs: number;
 }
@@ -17,7 +23,7 @@ export const defaultWorkloadTiming: WorkloadTiming = {
   deniedLeastMs: 500,
   deniedMostMs: 1000,
   backoffLeastMs: 100,
-  backoffMostMs: 5000,
+  backoffMostMs: 1000,
 };
 
 /** The waits between attempts at a server that does not answer, each shortened at random so that clients spread out. */

@@ -31,6 +31,7 @@ export async function* watchStream<T>(
   let probe: Probe = 'ping';
   let backoff = growBackoff(timing);
   let openedAtOnce = -calmMs;
+  let isServed = false;
   for (;;) {
     let answered = false;
     let failure: SpiffeError | undefined;
@@ -38,6 +39,7 @@ export async function* watchStream<T>(
       for await (const message of open(probe)) {
         const event = readMessage(message, decode);
         answered ||= event.kind === 'received';
+        isServed ||= answered;
         yield event;
       }
     } catch (error) {
@@ -54,7 +56,12 @@ export async function* watchStream<T>(
     if (failure?.code === 'permission_denied') {
       yield { kind: 'denied', error: failure };
       backoff = growBackoff(timing);
-      await pause(pickBetween(timing.deniedLeastMs, timing.deniedMostMs), signal);
+      const { deniedLeastMs, deniedMostMs } = timing;
+      const [leastMs, mostMs] = isServed
+        ? [deniedLeastMs / 5, deniedLeastMs / 2.5]
+        : [deniedLeastMs, deniedMostMs];
+      isServed = false;
+      await pause(pickBetween(leastMs, mostMs), signal);
       continue;
     }
     if (failure !== undefined) yield { kind: 'lost', error: failure };

@@ -5,6 +5,7 @@ import { X509BundleSet } from '../x509/bundle-set.ts';
 import type { X509Svid } from '../x509/svid.ts';
 import { WorkloadClient, type WorkloadClientOptions } from './client.ts';
 import type { WatchEvent } from './watch.ts';
+import { awaitFirst } from './first-answer.ts';
 
 export interface X509SourceOptions extends WorkloadClientOptions {
   /**
@@ -46,23 +47,11 @@ export class X509Source implements IdentitySource, AsyncDisposable {
     const client = new WorkloadClient(options);
     const source = new X509Source(options.pick ?? (([first]) => first));
     const signal = AbortSignal.any([options.signal, source.#end.signal]);
-    const timer =
-      options.firstAnswerMs === undefined
-        ? undefined
-        : setTimeout(
-            () => source.#end.abort(new DOMException('no answer in time', 'TimeoutError')),
-            options.firstAnswerMs,
-          );
     source.#running = source.#run(client.watchX509Events(signal));
-    try {
-      await source.#first.promise;
-      return source;
-    } catch (error) {
-      await source[Symbol.asyncDispose]();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
+    return await awaitFirst(source, source.#first.promise, {
+      end: source.#end,
+      withinMs: options.firstAnswerMs,
+    });
   }
 
   get state(): IdentityState {

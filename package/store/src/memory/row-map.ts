@@ -1,10 +1,18 @@
-import type { Row } from '../store.ts';
+import { sizeOfRow } from '../limit.ts';
+import type { ListOptions, Row } from '../store.ts';
 
 /** Rows in the order of their keys' bytes. Keys are held as Latin-1 strings, which sort as their bytes do. */
 export class RowMap {
-  readonly #rows = new Map<string, Row>();
-  readonly #sorted: string[] = [];
+  readonly #rows: Map<string, Row>;
+  readonly #sorted: string[];
   #bytes = 0;
+
+  /** With the rows of another, which are never changed; what becomes of either is not seen in the other. */
+  constructor(from?: RowMap) {
+    this.#rows = new Map(from === undefined ? [] : from.#rows);
+    this.#sorted = from === undefined ? [] : [...from.#sorted];
+    this.#bytes = from === undefined ? 0 : from.#bytes;
+  }
 
   get bytes(): number {
     return this.#bytes;
@@ -32,17 +40,20 @@ export class RowMap {
     this.#bytes -= before.body.byteLength;
   }
 
-  list(prefix: Uint8Array, after: Uint8Array | undefined, limit: number): Row[] {
+  list(prefix: Uint8Array, { after, limit, bytes = Infinity }: ListOptions): Row[] {
     const start = toText(prefix);
     const cursor = after === undefined ? undefined : toText(after);
     const found: Row[] = [];
     let at = this.#position(cursor !== undefined && cursor > start ? cursor : start);
-    for (; at < this.#sorted.length && found.length < limit; at++) {
+    let size = 0;
+    for (; at < this.#sorted.length && found.length < limit && size < bytes; at++) {
       const text = this.#sorted[at] ?? '';
       if (!text.startsWith(start)) break;
       if (cursor !== undefined && text <= cursor) continue;
       const row = this.#rows.get(text);
-      if (row !== undefined) found.push(row);
+      if (row === undefined) continue;
+      found.push(row);
+      size += sizeOfRow(row);
     }
     return found;
   }

@@ -1,5 +1,5 @@
 import { SpikeError } from '@spike/error';
-import { checkKey, checkList, checkOps, checkTable } from '../limit.ts';
+import { anotherSnapshot, checkKey, checkList, checkOps, checkTable } from '../limit.ts';
 import { toSealed } from '../seal.ts';
 import type {
   CommitResult,
@@ -8,12 +8,14 @@ import type {
   ListOptions,
   Op,
   Row,
+  Snapshot,
   Store,
   StoreHealth,
   Table,
   VerifyReport,
 } from '../store.ts';
 import { RowMap } from './row-map.ts';
+import { MemorySnapshot } from './snapshot.ts';
 
 /** A store that lives as long as its process, for tests. It keeps and answers copies, as a real one does. */
 export function openMemoryStore(): Store {
@@ -24,6 +26,7 @@ class MemoryStore implements Store {
   readonly kind = 'memory';
   #tables = new Map<Table, RowMap>();
   #head: Head | undefined;
+  #snapshot: MemorySnapshot | undefined;
   #closed = false;
 
   async head(): Promise<Head | undefined> {
@@ -45,7 +48,7 @@ class MemoryStore implements Store {
     checkTable(table);
     checkList(prefix, options);
     return this.#table(table)
-      .list(prefix, options.after, options.limit)
+      .list(prefix, options)
       .map((row) => copyRow(row));
   }
 
@@ -70,6 +73,15 @@ class MemoryStore implements Store {
     return { ok: true, kind: this.kind, bytes };
   }
 
+  async snapshot(signal: AbortSignal): Promise<Snapshot> {
+    this.#assertOpen();
+    signal.throwIfAborted();
+    if (this.#snapshot !== undefined) throw anotherSnapshot();
+    const onEnd = (): void => (this.#snapshot = undefined);
+    this.#snapshot = new MemorySnapshot(await this.head(), this.#tables, signal, { copy: copyRow, onEnd });
+    return this.#snapshot;
+  }
+
   async verify(signal: AbortSignal): Promise<VerifyReport> {
     this.#assertOpen();
     signal.throwIfAborted();
@@ -78,6 +90,7 @@ class MemoryStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    await this.#snapshot?.[Symbol.asyncDispose]();
     this.#tables = new Map();
     this.#head = undefined;
   }

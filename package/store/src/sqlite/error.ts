@@ -37,7 +37,11 @@ const answers: Readonly<Record<number, readonly [ErrorCode, string]>> = {
     'store_failed',
     'the disk failed under the store; look at the kernel log and the disk, then try again',
   ],
-  [sqliteCode.corrupt]: ['store_integrity', 'the store file is damaged; stop, keep a copy, restore a backup'],
+  // Also what SQLite makes of EIO while it reads.
+  [sqliteCode.corrupt]: [
+    'store_integrity',
+    'the store file is damaged, or its disk cannot read it: stop, look at the kernel log, keep a copy, restore a backup',
+  ],
   [sqliteCode.full]: ['store_failed', 'there is no room left for the store; free disk space, then try again'],
   [sqliteCode.cantopen]: [
     'store_failed',

@@ -1,5 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite';
 import { SpikeError } from '@spike/error';
+import { sizeOfRow } from '../limit.ts';
 import { toSealed } from '../seal.ts';
 import { maxKeyBytes, type Head, type Row } from '../store.ts';
 
@@ -18,6 +19,19 @@ export function readRow(columns: Columns): Row {
     // What a store calls sealed is checked when the vault opens it.
     body: toSealed(bytesOf(columns, 'body')),
   };
+}
+
+/** Rows up to the one that reaches so many bytes, and one at least; the others are not read from the disk. */
+export function readPage(columns: Iterable<Columns>, mostBytes = Infinity): readonly Row[] {
+  const rows: Row[] = [];
+  let bytes = 0;
+  for (const each of columns) {
+    const row = readRow(each);
+    rows.push(row);
+    bytes += sizeOfRow(row);
+    if (bytes >= mostBytes) break;
+  }
+  return rows;
 }
 
 export function readHead(columns: Columns): Head {

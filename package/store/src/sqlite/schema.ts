@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { SpikeError } from '@spike/error';
-import { tables } from '../store.ts';
+import type { Table } from '../store.ts';
 
 /** 'SPKE', in the header of every file that we made (PRAGMA application_id). */
 export const applicationId = 0x53504b45;
@@ -16,17 +16,20 @@ const rowColumns = [
   'body BLOB NOT NULL',
 ].join(', ');
 
-/**
- * Migration n brings a file from version n to n + 1. What was released is never edited: old files have been
- * through it. The names of the tables are spelled by `tables` only while all of them are of version 1.
- */
+function rowTable(name: Table): string {
+  return `CREATE TABLE ${name} (key BLOB NOT NULL PRIMARY KEY, ${rowColumns}) STRICT, WITHOUT ROWID`;
+}
+
+const ofSecrets = ['secret', 'secret_version', 'policy', 'outbox', 'state'] as const;
+const ofAdministrators = ['administrator', 'setting', 'attempt', 'alert', 'history'] as const;
+
+/** Migration n brings a file from version n to n + 1. What was released is never edited: old files have been through it. */
 const migrations: readonly string[] = [
   [
-    ...tables.map(
-      (name) => `CREATE TABLE ${name} (key BLOB NOT NULL PRIMARY KEY, ${rowColumns}) STRICT, WITHOUT ROWID`,
-    ),
+    ...ofSecrets.map(rowTable),
     'CREATE TABLE head (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT',
   ].join(';\n'),
+  ofAdministrators.map(rowTable).join(';\n'),
 ];
 
 /** The schema version that this release writes (PRAGMA user_version). */

@@ -22,7 +22,7 @@ after(async () => rm(root, { recursive: true }));
 
 let count = 0;
 const freshDirectory = (): string => join(root, `${(count += 1)}`);
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(120_000);
 const openFresh = async (): Promise<Store> => openSqliteStore({ directory: freshDirectory(), signal });
 const key = (text: string): Uint8Array => Buffer.from(text);
 

@@ -4,7 +4,7 @@ import { lstat, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ensurePrivateDirectory } from '@spike/config';
 import { SpikeError } from '@spike/error';
-import { checkKey, checkList, checkOps, checkTable } from '../limit.ts';
+import { anotherSnapshot, checkKey, checkList, checkOps, checkTable } from '../limit.ts';
 import {
   tables,
   type CommitResult,
@@ -12,6 +12,7 @@ import {
   type ListOptions,
   type Op,
   type Row,
+  type Snapshot,
   type Store,
   type StoreHealth,
   type Table,
@@ -21,7 +22,8 @@ import { databaseName, openReadable } from './connection.ts';
 import { convertErrors } from './error.ts';
 import { encodeFrame } from './frame.ts';
 import { lockName, openLock } from './lock.ts';
-import { readHead, readRow, rangeOf } from './read.ts';
+import { readHead, readPage, readRow, rangeOf } from './read.ts';
+import { SqliteSnapshot } from './snapshot.ts';
 import { verifyFile } from './verify.ts';
 import { spawnWorker, Writer, type SpawnWorker } from './writer.ts';
 
@@ -69,6 +71,7 @@ class SqliteStore implements Store {
   readonly #list: ReadonlyMap<Table, StatementSync>;
   readonly #head: StatementSync;
   readonly #resources: AsyncDisposableStack;
+  #snapshot: SqliteSnapshot | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(path: string, reader: DatabaseSync, writer: Writer, resources: AsyncDisposableStack) {
@@ -105,8 +108,16 @@ class SqliteStore implements Store {
     checkTable(table);
     checkList(prefix, options);
     const [from, to] = rangeOf(prefix, options.after);
-    const found = convertErrors(() => this.#list.get(table)?.all(from, to, options.limit)) ?? [];
-    return found.map((row) => readRow(row));
+    const statement = this.#list.get(table);
+    if (statement === undefined) return [];
+    const { limit, bytes } = options;
+    return convertErrors(() =>
+      // Faster, where all of them are wanted.
+      readPage(
+        bytes === undefined ? statement.all(from, to, limit) : statement.iterate(from, to, limit),
+        bytes,
+      ),
+    );
   }
 
   async commit(ops: readonly Op[]): Promise<CommitResult> {
@@ -126,6 +137,14 @@ class SqliteStore implements Store {
     return { ...health, ok: true };
   }
 
+  async snapshot(signal: AbortSignal): Promise<Snapshot> {
+    this.#assertOpen();
+    signal.throwIfAborted();
+    if (this.#snapshot !== undefined) throw anotherSnapshot();
+    this.#snapshot = SqliteSnapshot.open(this.#path, signal, () => (this.#snapshot = undefined));
+    return this.#snapshot;
+  }
+
   async verify(signal: AbortSignal): Promise<VerifyReport> {
     this.#assertOpen();
     return verifyFile(this.#path, signal);
@@ -136,8 +155,9 @@ class SqliteStore implements Store {
     await this.#closing;
   }
 
-  /** Commits first, while reads still work; then the reading connection, the writing thread, the lock. */
+  /** A snapshot first, then commits, while reads still work; then the reading connection, the writing thread, the lock. */
   async #close(): Promise<void> {
+    await this.#snapshot?.[Symbol.asyncDispose]();
     await this.#writer.drain();
     await this.#resources.disposeAsync();
   }

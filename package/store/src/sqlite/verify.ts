@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import { startThread } from '@spike/asset';
 import type { VerifyReport } from '../store.ts';
 import { fromFailure, type Failure } from './error.ts';
+import { threadEnvironment } from './thread.ts';
 
 export interface VerifyStart {
   readonly path: string;
@@ -15,10 +16,10 @@ export type VerifyAnswer = { readonly problems: readonly string[] } | { readonly
 export async function verifyFile(path: string, signal: AbortSignal): Promise<VerifyReport> {
   signal.throwIfAborted();
   const started = performance.now();
-  const worker = new Worker(new URL('./verify-worker.ts', import.meta.url), {
+  const worker = startThread(new URL('./verify-worker.ts', import.meta.url), {
     workerData: { path } satisfies VerifyStart,
     name: 'store-verify',
-    env: {},
+    env: threadEnvironment(),
   });
   const { promise, resolve, reject } = Promise.withResolvers<VerifyAnswer>();
   const abort = (): void => reject(signal.reason);

@@ -1,8 +1,10 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '@spike/asset';
 import { isErrorCode, SpikeError } from '@spike/error';
 import type { CommitResult } from '../store.ts';
 import { fromFailure } from './error.ts';
 import type { Frame } from './frame.ts';
+import { threadEnvironment } from './thread.ts';
 import type { CommitAnswer, WriterAnswer, WriterRequest, WriterStart } from './message.ts';
 
 /** What may lie between a batch and its answer before we stop waiting for the disk. */
@@ -19,11 +21,12 @@ interface Pending {
 export type SpawnWorker = (start: WriterStart) => Worker;
 
 export function spawnWorker(start: WriterStart): Worker {
-  return new Worker(new URL('./worker.ts', import.meta.url), {
+  return startThread(new URL('./worker.ts', import.meta.url), {
     workerData: start,
     name: 'store-writer',
-    env: {},
-    resourceLimits: { maxOldGenerationSizeMb: 128 },
+    env: threadEnvironment(),
+    // Its garbage is frames and their views, which need no large young generation.
+    resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
   });
 }
 

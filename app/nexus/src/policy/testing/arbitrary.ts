@@ -3,6 +3,7 @@ import { RE2JS } from 're2js';
 import { permissions, toMask, grants, type Action } from '../permission.ts';
 import type { PolicyRecord } from '../policy.ts';
 import { isReserved } from '../reserved.ts';
+import { rootTenant } from '../tenant.ts';
 
 /** Few different words, so that random patterns and random subjects meet. */
 const word = fc.constantFrom('a', 'b', 'ab', 'tenants', 'acme', 'db', 'spike', 'system', 'acl', 'secret');
@@ -27,7 +28,15 @@ const piece = fc.oneof(
       '.',
       '.*?',
       '[^/]+',
+      '/[^/]+/',
+      '[^/]*',
+      '[^/a]+',
+      '/[a-c]+/',
+      '/\\w*/',
+      '[0-9a-c]+',
+      '[.-9]+',
       '[a-z]*',
+      '\\d*',
       '[]a]',
       '\\.',
       '\\w+',
@@ -92,11 +101,15 @@ export const policyInput = fc.record({
   permissions: fc.uniqueArray(fc.constantFrom(...permissions), { minLength: 1, maxLength: 3 }),
 });
 
+/** Few, so that policies of one name meet in several. */
+export const tenant = fc.constantFrom(rootTenant, rootTenant, 'a', 'a/b', 'tenants', 'tenants/acme');
+
 export const action = fc.constantFrom<Action>('read', 'write', 'list', 'execute');
 
-/** RE2's own answer, through its search and not through what the engine calls. */
+/** RE2's own answer, through its search and not through what the engine calls: the longest match is all, or none is. */
 export function matchesWhole(pattern: string, subject: string): boolean {
-  return RE2JS.compile(`\\A(?:${pattern})\\z`).matcher(subject).find();
+  const matcher = RE2JS.compile(pattern, RE2JS.LONGEST_MATCH).matcher(subject);
+  return matcher.find() && matcher.start() === 0 && matcher.end() === subject.length;
 }
 
 /** The decision as wire.md 5 says it, over all policies, with nothing remembered. */
@@ -108,10 +121,11 @@ export function decideSlowly(
 ): readonly string[] {
   return policies
     .filter((policy) => {
+      if (policy.tenant !== rootTenant && !`${path}/`.startsWith(`${policy.tenant}/`)) return false;
       const anchored = policy.spiffePattern.startsWith('^') && /(?<!\\)\$$/.test(policy.spiffePattern);
       if (isReserved(path) && !anchored) return false;
       if (!grants(toMask(policy.permissions), wanted)) return false;
       return matchesWhole(policy.spiffePattern, peer) && matchesWhole(policy.pathPattern, path);
     })
-    .map((policy) => policy.name);
+    .map((policy) => (policy.tenant === rootTenant ? policy.name : `${policy.tenant}/${policy.name}`));
 }

@@ -1,4 +1,5 @@
-import type { GrantedListing, GrantedPath } from '../port.ts';
+import type { Tenant } from '@spike/contract';
+import type { GrantedListing, GrantedPath, GrantedSystem } from '../port.ts';
 
 export const operator = 'spiffe://spike.ist/spike/pilot/role/superuser';
 
@@ -6,10 +7,17 @@ export function grantOn(path: string, peer: string = operator): GrantedPath {
   return { peer: { id: peer }, permission: { path: { text: path, segments: path.split('/') } } };
 }
 
-export const grantAll: GrantedListing = { peer: { id: operator }, permission: { scope: 'all' } };
+export const grantAll: GrantedListing = {
+  peer: { id: operator },
+  permission: { scope: 'all', tenant: undefined },
+};
+
+export function grantSystem(tenant?: Tenant): GrantedSystem {
+  return { peer: { id: operator }, permission: { tenant } };
+}
 
 export function grantMatching(peer: string): GrantedListing {
-  return { peer: { id: peer }, permission: { scope: 'matching' } };
+  return { peer: { id: peer }, permission: { scope: 'matching', tenant: undefined } };
 }
 
 /** A clock that moves on by one each time it is read. */

@@ -1,19 +1,20 @@
+import type { Store } from '@spike/store';
 import fc from 'fast-check';
-import { PolicyEngine } from '../../policy/engine.ts';
-import { createTestInstance, openTestLedger } from '../../vault/testing/instance.ts';
-import { SecretService } from '../secret.ts';
-import { secretCommands, type SecretModel } from './secret-model.ts';
+import { compareAll, secretCommands } from './secret-command.ts';
+import { SecretOracle } from './secret-oracle.ts';
+import { SecretWorld } from './secret-world.ts';
 
-/** Runs random commands against a service over a real vault and ledger, and against the model. */
-export async function checkSecretModel(parameters: { numRuns: number; seed?: number }): Promise<void> {
+/** Runs random commands against services over a real vault, ledger and store, and against the oracle. */
+export async function checkSecrets(
+  kind: Store['kind'],
+  parameters: { readonly numRuns: number; readonly seed?: number },
+): Promise<void> {
   await fc.assert(
-    fc.asyncProperty(secretCommands, fc.integer({ min: 1, max: 4 }), async (commands, maxVersions) => {
-      const made = await createTestInstance();
-      await using ledger = await openTestLedger(made);
-      const { vault } = made.instance;
-      const real = new SecretService({ vault, ledger, engine: new PolicyEngine(), maxVersions });
-      const model: SecretModel = { maxVersions, secrets: new Map() };
-      await fc.asyncModelRun(() => ({ model, real }), commands);
+    fc.asyncProperty(secretCommands, fc.integer({ min: 1, max: 6 }), async (commands, maxVersions) => {
+      await using world = await SecretWorld.open(kind, maxVersions);
+      const oracle = new SecretOracle(maxVersions);
+      await fc.asyncModelRun(() => ({ model: oracle, real: world }), commands);
+      await compareAll(oracle, world);
     }),
     parameters,
   );

@@ -5,6 +5,7 @@ import type {
   ListOptions,
   Op,
   Row,
+  Snapshot,
   Store,
   StoreHealth,
   Table,
@@ -83,6 +84,10 @@ export class FaultyStore implements Store {
 
   health(): Promise<StoreHealth> {
     return this.inner.health();
+  }
+
+  snapshot(signal: AbortSignal): Promise<Snapshot> {
+    return this.inner.snapshot(signal);
   }
 
   verify(signal: AbortSignal): Promise<VerifyReport> {

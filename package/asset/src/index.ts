@@ -1,0 +1,2 @@
+export { assetProtocol, readAsset } from './asset.ts';
+export { startThread } from './thread.ts';

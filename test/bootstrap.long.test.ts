@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { SecretPath, toValueMap } from '@spike/contract';
+import { Parts } from './parts.ts';
+
+const path = SecretPath.parse('tenants/acme/db');
+
+test('an emptied store is missed and never made afresh', async () => {
+  await using parts = await Parts.bootstrapped();
+  const data = join(parts.home, 'home', 'nexus', 'data');
+  await (await parts.callNexus()).putSecret({ path, values: toValueMap({ k: 'v' }) });
+  await parts.nexus.end('SIGTERM');
+  await rename(data, `${data}.away`);
+  const assertMissed = async (): Promise<void> => {
+    await parts.nexus.reach('store_missing');
+    await assert.rejects((await parts.callNexus()).getSecret({ path, version: 0 }), {
+      code: 'store_missing',
+    });
+    const refused = await parts.bootstrap();
+    assert.equal(refused.code, 5, refused.stderr);
+    assert.match(refused.stderr, /store_missing/);
+    await parts.nexus.end('SIGTERM');
+  };
+  await parts.startNexus();
+  await assertMissed();
+  // Also where the anchor went with it: the Keepers still know the instance.
+  await rm(data, { recursive: true });
+  const anchor = join(parts.home, 'home', 'nexus', 'anchor.json');
+  await rename(anchor, `${anchor}.away`);
+  await parts.startNexus();
+  await assertMissed();
+
+  await rm(data, { recursive: true });
+  await rename(`${data}.away`, data);
+  await rename(`${anchor}.away`, anchor);
+  await parts.startNexus();
+  await parts.nexus.reach('ready');
+  assert.equal((await (await parts.callNexus()).getSecret({ path, version: 0 })).data['k'], 'v');
+});

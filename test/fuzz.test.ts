@@ -1,0 +1,3 @@
+import { fuzzAll } from './fuzz/run.ts';
+
+await fuzzAll(200);

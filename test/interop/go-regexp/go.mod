@@ -1,0 +1,3 @@
+module spike.invalid/regexp
+
+go 1.26
