@@ -225,14 +225,14 @@ test('a backup that is taken under load is of one moment', async () => {
 });
 
 test('SIGKILL of Nexus in the middle of a restore loses nothing: it is gone on with, and nothing else is served', async () => {
-  const count = 600;
+  const count = 200;
   await using source = await System.start({ args });
   await using scratchpad = await openScratch();
   await fillSystem(source);
   {
     await using caller = await openCaller(source);
     for (let index = 0; index < count; index++) {
-      const values = { value: String(index), pad: randomBytes(3_000).toString('hex') };
+      const values = { value: String(index), pad: randomBytes(24_000).toString('hex') };
       await caller.call.putSecret({ path: SecretPath.parse(`many/${index}`), values });
     }
   }
@@ -251,22 +251,43 @@ test('SIGKILL of Nexus in the middle of a restore loses nothing: it is gone on w
     const started = text.lastIndexOf('"action":"backup.restore.begin"');
     return started < 0 ? -1 : text.slice(started).split('"action":"backup.feed"').length - 1;
   };
-  for (const kill of [0, 1, 3]) {
+  const assertRestored = async (): Promise<void> => {
+    await using caller = await openCaller(target);
+    for (let index = 0; index < count; index++) {
+      const path = SecretPath.parse(`many/${index}`);
+      const { data } = await caller.call.getSecret({ path, version: 0 });
+      assert.equal(data['value'], String(index));
+    }
+    assert.equal((await target.spike(['secret', 'get', 'old/one'])).code, 3);
+    const verified = await caller.call.status({ verify: true });
+    assert.deepEqual(verified.verify?.problems, []);
+    assert.equal(verified.state, 'ready');
+  };
+  const killAt = async (feed: number): Promise<'in the middle' | 'too late'> => {
     const from = (await auditOf()).split('"action":"backup.restore.begin"').length;
+    const [pid] = await target.pidsOf('nexus');
+    assert.ok(pid !== undefined);
     const running = target.spike(restore);
     await until('the restore is so far', async () => {
       const begun = (await auditOf()).split('"action":"backup.restore.begin"').length > from;
-      return begun && (await feeds()) >= kill;
+      return begun && (await feeds()) >= feed;
     });
-    const [pid] = await target.pidsOf('nexus');
-    assert.ok(pid !== undefined);
     process.kill(pid, 'SIGKILL');
-    const outcome = await running;
-    assert.notEqual(outcome.code, 0, outcome.stdout);
-    await until('Nexus has its key again', async () => {
+    const { code } = await running;
+    const found = await until('Nexus has its key again', async () => {
       const { stdout } = await target.spike(['status', '-f', 'json']);
-      return stdout.includes('is being restored');
+      if (stdout.includes('is being restored')) return 'in the middle';
+      return stdout.includes('"state": "ready"') && 'too late';
     });
+    if (found === 'in the middle') assert.notEqual(code, 0);
+    return found;
+  };
+  for (const feed of [0, 1, 3]) {
+    // On a machine that is busy the restore may have ended before the kill: then all of it is there, and it begins anew.
+    while ((await killAt(feed)) === 'too late') {
+      await assertRestored();
+      await target.mustSpike(['secret', 'put', 'old/one', 'a=b']);
+    }
     const refused = await target.spike(['secret', 'get', 'old/one']);
     assert.equal(refused.code, 5, refused.stderr);
     assert.match(refused.stderr, /a backup is being restored/);
@@ -284,15 +305,7 @@ test('SIGKILL of Nexus in the middle of a restore loses nothing: it is gone on w
   assert.equal(other.code, 6);
   assert.match(other.stderr, /restore of another backup is under way/);
   await target.mustSpike(restore);
-  await using caller = await openCaller(target);
-  for (let index = 0; index < count; index++) {
-    const { data } = await caller.call.getSecret({ path: SecretPath.parse(`many/${index}`), version: 0 });
-    assert.equal(data['value'], String(index));
-  }
-  assert.equal((await target.spike(['secret', 'get', 'old/one'])).code, 3);
-  const verified = await caller.call.status({ verify: true });
-  assert.deepEqual(verified.verify?.problems, []);
-  assert.equal(verified.state, 'ready');
+  await assertRestored();
 });
 
 test('administrators come back with their passwords, the one who restores stays, and all sessions end', async () => {
