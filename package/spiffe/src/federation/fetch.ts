@@ -1,4 +1,4 @@
-import { request as sendRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { SpiffeBundle } from '../bundle/spiffe-bundle.ts';
 import { SpiffeError } from '../error.ts';
@@ -6,6 +6,9 @@ import { toAbortError } from '../grpc/client.ts';
 import { codeOf } from '../tls/refusal.ts';
 import { connectEndpoint } from './connect.ts';
 import { parseEndpointUrl, type BundleEndpoint } from './endpoint.ts';
+
+// An import would read all that the module exports, and one of its exports loads undici: 6 MB, and time at each start.
+const { request: sendRequest } = process.getBuiltinModule('node:http');
 
 const mostRedirects = 5;
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
