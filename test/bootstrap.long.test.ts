@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SecretPath, toValueMap } from '@spike/contract';
+import { rolePaths, SecretPath, toValueMap } from '@spike/contract';
 import { Parts } from './parts.ts';
+import { until } from './system.ts';
 
 const path = SecretPath.parse('tenants/acme/db');
 
@@ -38,4 +39,18 @@ test('an emptied store is missed and never made afresh', async () => {
   await parts.startNexus();
   await parts.nexus.reach('ready');
   assert.equal((await (await parts.callNexus()).getSecret({ path, version: 0 })).data['k'], 'v');
+});
+
+test('a Bootstrap that dies in the middle leaves nothing in the way of the next', async () => {
+  await using parts = await Parts.open();
+  await parts.startKeepers();
+  await parts.startNexus({ SPIKE_NEXUS_LEASE_TTL: '500ms' });
+  const call = await parts.callNexus(rolePaths.bootstrap);
+  const { lease } = await call.beginBootstrap({});
+  await assert.rejects(call.beginBootstrap({}), { code: 'bootstrap_lease_held' });
+  assert.equal((await call.beginBootstrap({ lease })).lease, lease, 'the holder renews it');
+  const keeper = await parts.callKeeper(1, rolePaths.bootstrap);
+  await keeper.contributeShare({ shard: new Uint8Array(32).fill(7) });
+  await until('the lease is over', async () => (await parts.bootstrap()).code === 0);
+  await parts.nexus.reach('ready');
 });

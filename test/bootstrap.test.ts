@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rolePaths, SecretPath, toValueMap } from '@spike/contract';
 import { Parts } from './parts.ts';
-import { until } from './system.ts';
 
 const path = SecretPath.parse('tenants/acme/db');
 
@@ -28,20 +27,6 @@ test('of two Bootstraps at once exactly one wins, and nobody is let in after it'
     (await parts.callKeeper(1, rolePaths.bootstrap)).contributeShare({ shard: new Uint8Array(32).fill(1) }),
     { code: 'api_bad_request' },
   );
-});
-
-test('a Bootstrap that dies in the middle leaves nothing in the way of the next', async () => {
-  await using parts = await Parts.open();
-  await parts.startKeepers();
-  await parts.startNexus({ SPIKE_NEXUS_LEASE_TTL: '500ms' });
-  const call = await parts.callNexus(rolePaths.bootstrap);
-  const { lease } = await call.beginBootstrap({});
-  await assert.rejects(call.beginBootstrap({}), { code: 'bootstrap_lease_held' });
-  assert.equal((await call.beginBootstrap({ lease })).lease, lease, 'the holder renews it');
-  const keeper = await parts.callKeeper(1, rolePaths.bootstrap);
-  await keeper.contributeShare({ shard: new Uint8Array(32).fill(7) });
-  await until('the lease is over', async () => (await parts.bootstrap()).code === 0);
-  await parts.nexus.reach('ready');
 });
 
 test('a second Nexus on the same store is refused, and the first goes on', async () => {

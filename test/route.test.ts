@@ -61,8 +61,8 @@ const refusedWithin: Readonly<Record<string, readonly string[]>> = {
   reviewAudit: ['ted', 'una'],
   createAdministrator: ['una'],
 };
-/** Of these the token is not used again. */
-const endsSession = new Set(['logout']);
+/** Comes last: it ends the sessions that everything else is asked under. */
+const last = 'logout';
 /** What one who may ask is told in this state of the system; 200 unless it is here. */
 const answered: Readonly<Record<string, readonly number[]>> = {
   // There is an instance already.
@@ -127,7 +127,7 @@ let parts: Parts;
 let foreign: TestAgent;
 let own: X509Context;
 let others: X509Context;
-const tokens = new Map<string, string[]>();
+const tokens = new Map<string, string>();
 
 before(async () => {
   foreign = await TestAgent.open('foreign.test');
@@ -144,7 +144,7 @@ before(async () => {
   own = await contextOf(parts.agent);
   others = await contextOf(foreign);
   await makeAdministrators();
-  const ada = await parts.callNexus(rolePaths.superuser, () => tokens.get(rolePaths.superuser)?.at(0));
+  const ada = await parts.callNexus(rolePaths.superuser, () => tokens.get(rolePaths.superuser));
   await writePolicies(ada);
   // Recovery shares are handed out once for each time that an administrator opens it, to whom he names.
   for (const path of [rolePaths.recover, `${rolePaths.recover}/ann`])
@@ -161,7 +161,7 @@ const plain = { ttlSeconds: 3600, scope: 'all' } as const;
 /** Each hashes a password or two, for which a busy machine takes its time. */
 const patient = { deadlineMs: 60_000 };
 
-/** Two sessions for each: one may be ended by what is asked under it. */
+/** With a session each. */
 async function makeAdministrators(): Promise<void> {
   const [[firstPath, first], ...rest] = Object.entries(administratorAt) as [
     [string, Administrator],
@@ -169,23 +169,14 @@ async function makeAdministrators(): Promise<void> {
   ];
   const code = (await readFile(join(parts.home, 'home', 'nexus', 'init-code'), 'utf8')).trim();
   const password = newPassword();
-  const ada = await parts.callNexus(firstPath, () => tokens.get(firstPath)?.at(0));
-  const begun = await ada.initialize({ user: first.name, password, code }, patient);
-  tokens.set(firstPath, [begun.token]);
-  tokens.get(firstPath)?.push((await ada.login({ user: first.name, password, ...plain }, patient)).token);
+  const ada = await parts.callNexus(firstPath, () => tokens.get(firstPath));
+  tokens.set(firstPath, (await ada.initialize({ user: first.name, password, code }, patient)).token);
   for (const [path, { name, ...position }] of rest) {
     const spiffeId = `spiffe://parts.test${path}`;
     const { oneTimePassword } = await ada.createAdministrator({ name, ...position, spiffeId }, patient);
     const call = await parts.callNexus(path);
-    const chosen = newPassword();
-    const once = await call.login(
-      { user: name, password: oneTimePassword, newPassword: chosen, ...plain },
-      patient,
-    );
-    tokens.set(path, [
-      once.token,
-      (await call.login({ user: name, password: chosen, ...plain }, patient)).token,
-    ]);
+    const once = { user: name, password: oneTimePassword, newPassword: newPassword(), ...plain };
+    tokens.set(path, (await call.login(once, patient)).token);
   }
 }
 
@@ -284,13 +275,15 @@ function assertAllowed(answer: PoolResponse | 'reset', name: string, who: string
 }
 
 function suiteFor<T extends Table>(title: string, table: T, samples: Samples<T>, url: () => string): void {
-  for (const [name, route] of Object.entries<Route>(table)) {
+  const routes = Object.entries<Route>(table);
+  const ordered = [...routes.filter(([name]) => name !== last), ...routes.filter(([name]) => name === last)];
+  for (const [name, route] of ordered) {
     const query = route.action === '' ? '' : `?action=${route.action}`;
     void suite(`${title} ${route.path}${query}`, () => {
       const ask = (
         context: X509Context,
         path: string,
-        token = context === own ? tokens.get(path)?.at(endsSession.has(name) ? 1 : 0) : undefined,
+        token = context === own ? tokens.get(path) : undefined,
       ): Promise<PoolResponse | 'reset'> => {
         const input = samples[name]?.input as InputOf<Route>;
         const body = formatJson(formatRequest(route, input));
@@ -367,9 +360,6 @@ function isPrivileged({ guard }: Route, { role, tenant }: Administrator): boolea
   return `${samplePath}/`.startsWith(`${tenant ?? ''}/`);
 }
 
-suiteFor('Nexus', nexusTable, nexusSamples, () => parts.nexus.url);
-suiteFor('Keeper', keeperTable, keeperSamples, () => parts.keeper(1).url);
-
 test('what is no route is refused to everybody in the same words', async () => {
   const tries = [
     ['GET', '/v1/store/secrets'],
@@ -383,7 +373,7 @@ test('what is no route is refused to everybody in the same words', async () => {
       ['/workload/nobody', rolePaths.superuser].map((who) =>
         send(`${parts.nexus.url}${path}`, poolOf(own, who), method === 'GET' ? '' : '{}', {
           method,
-          token: tokens.get(who)?.at(0),
+          token: tokens.get(who),
         }),
       ),
     );
@@ -395,3 +385,6 @@ test('what is no route is refused to everybody in the same words', async () => {
     }
   }
 });
+
+suiteFor('Nexus', nexusTable, nexusSamples, () => parts.nexus.url);
+suiteFor('Keeper', keeperTable, keeperSamples, () => parts.keeper(1).url);

@@ -116,9 +116,9 @@ interface Interruption {
 }
 
 const interruptions: readonly Interruption[] = [
-  { shell: 'dash', signal: 'KILL', every: 2 },
-  { shell: 'bash', signal: 'INT', every: 4 },
-  { shell: 'dash', signal: 'TERM', every: 5 },
+  { shell: 'dash', signal: 'KILL', every: 3 },
+  { shell: 'bash', signal: 'INT', every: 6 },
+  { shell: 'dash', signal: 'TERM', every: 6 },
 ];
 
 for (const { shell, signal, every } of interruptions) {
