@@ -105,7 +105,7 @@ agent {
 plugins {
   KeyManager "disk" { plugin_data { directory = "${directory}" } }
   NodeAttestor "join_token" { plugin_data {} }
-  WorkloadAttestor "unix" { plugin_data { discover_workload_path = true, workload_size_limit = -1 } }
+  WorkloadAttestor "unix" { plugin_data { discover_workload_path = true, workload_size_limit = 0 } }
 }
 `;
 }

@@ -1,51 +1,45 @@
-import { copyFile, link } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { copyFile, link, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mainOf } from '../parts.ts';
+import { buildExecutables } from '../executable.ts';
 
 export type Part = 'nexus' | 'keeper' | 'bootstrap' | 'pilot';
 
-const fileNames: Readonly<Record<Part, string>> = {
-  nexus: 'nexus',
-  keeper: 'keeper',
-  bootstrap: 'bootstrap',
-  pilot: 'spike',
-};
-
-/** Those of bin/runtime.mjs that say what a process may do. */
-const flags = [
-  '--disable-warning=ExperimentalWarning',
-  '--disallow-code-generation-from-strings',
-  '--disable-proto=delete',
-  '--disable-sigusr1',
-];
-
-/** A program that SPIRE tells from all others by the path of its executable. */
-export interface Executable {
+/** A program, and how SPIRE tells its processes from those of all others. */
+export interface Known {
   readonly path: string;
-  /** The executable, and what has to come before the arguments of the part. */
-  readonly command: readonly string[];
+  readonly selector: string;
 }
 
 /**
- * One executable for each part. From source all parts are the same Node, so each gets a name of its own for it: a hard
- * link, since SPIRE sees through a symbolic one.
+ * The executables as doc/guide/production.md has them known: the services by what is in their files, and the command,
+ * which people run, by where it lies.
  */
-export async function placeExecutables(directory: string): Promise<Readonly<Record<Part, Executable>>> {
-  const place = async (part: Part): Promise<Executable> => {
-    const path = await placeNode(join(directory, fileNames[part]));
-    return { path, command: [path, ...flags, mainOf(part)] };
+export async function knownExecutables(): Promise<Readonly<Record<Part, Known>>> {
+  const directory = await buildExecutables();
+  const sums = await readFile(join(directory, 'SHA256SUMS'), 'utf8');
+  const service = (name: string): Known => {
+    const sum = new RegExp(`^([0-9a-f]{64}) [ *]${name}$`, 'm').exec(sums)?.[1];
+    assert(sum !== undefined, `SHA256SUMS has no ${name}`);
+    return { path: join(directory, name), selector: `unix:sha256:${sum}` };
   };
-  const [nexus, keeper, bootstrap, pilot] = await Promise.all([
-    place('nexus'),
-    place('keeper'),
-    place('bootstrap'),
-    place('pilot'),
-  ]);
-  return { nexus, keeper, bootstrap, pilot };
+  const pilot = join(directory, 'spike');
+  return {
+    nexus: service('nexus'),
+    keeper: service('keeper'),
+    bootstrap: service('bootstrap'),
+    pilot: { path: pilot, selector: `unix:path:${pilot}` },
+  };
 }
 
-async function placeNode(path: string): Promise<string> {
+/**
+ * A Node with a path of its own, for a test that has to be taken for a part: a hard link, since SPIRE sees through a
+ * symbolic one.
+ */
+export async function placeStandIn(directory: string, part: Part): Promise<Known> {
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, part);
   // Another file system, or a Node that is not ours to link.
   await link(process.execPath, path).catch(() => copyFile(process.execPath, path));
-  return path;
+  return { path, selector: `unix:path:${path}` };
 }

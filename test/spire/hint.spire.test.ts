@@ -5,20 +5,17 @@ import { X509Source } from '@spike/spiffe';
 import { until } from '../system.ts';
 import { Installation } from './installation.ts';
 import { Load } from './load.ts';
-import { monotonicMs, Witness } from './witness.ts';
+import { monotonicMs } from './witness.ts';
 
 /** At once, for a machine that is busy. */
 const stopMs = 5_000;
 
 test('of several SVIDs each program takes the one that is meant', async () => {
   await using installation = await Installation.start();
-  const { spire, executables } = installation;
-  const { server } = spire;
+  const { server } = installation.spire;
   await installation.mustSpike(['secret', 'put', 'hint/a', 'word=mine']);
   await installation.allow('read', '^hint/.*');
-  const ours = [`unix:path:${process.execPath}`];
-  const nexus = [`unix:path:${executables.nexus.path}`];
-  await server.createEntry({ spiffeId: server.id('/workload/job'), selectors: ours, hint: 'job' });
+  await installation.grantOthers('workload', [{ path: '/workload/job', hint: 'job' }]);
   await installation.change('workload', { hint: 'app' });
 
   // A workload that does not say which is told to; by ID or by hint it gets the one that it asked for.
@@ -48,13 +45,14 @@ test('of several SVIDs each program takes the one that is meant', async () => {
   await assert.rejects(job.get('hint/a'), { code: 'access_unauthorized' });
 
   // Nexus finds its own among others, and misses nothing while it has one.
-  await using witness = await Witness.start(executables.nexus, spire.agent.endpoint);
-  await server.createEntries([
-    { spiffeId: server.id('/aaa/first'), selectors: nexus, hint: 'a' },
-    { spiffeId: server.id('/spike/nexus-not'), selectors: nexus },
-    { spiffeId: server.id('/zzz/last'), selectors: nexus, hint: 'z' },
+  await using witness = await installation.startWitness('nexus');
+  const [spare] = await installation.grantOthers('nexus', [
+    { path: '/spike/nexus/spare' },
+    { path: '/aaa/first', hint: 'a' },
+    { path: '/spike/nexus-not' },
+    { path: '/zzz/last', hint: 'z' },
   ]);
-  const spare = await server.createEntry({ spiffeId: server.id('/spike/nexus/spare'), selectors: nexus });
+  assert.ok(spare !== undefined);
   await witness.seesSvids([
     '/aaa/first',
     '/spike/nexus',
@@ -68,7 +66,7 @@ test('of several SVIDs each program takes the one that is meant', async () => {
   assert.deepEqual(load.failures(), []);
 
   // An answer that has SVIDs, and none of them its own, takes its identity away as a denial does.
-  await server.deleteEntry(spare);
+  await server.deleteEntries(spare);
   const { atMs } = await witness.seesSvids(['/aaa/first', '/spike/nexus-not', '/zzz/last']);
   assert.ok((await load.ends()) - atMs <= stopMs);
   await installation.grant('nexus');

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { rolePaths } from '@spike/contract';
 import { X509Source } from '@spike/spiffe';
-import { Process } from '../parts.ts';
+import { flags } from '../../bin/runtime.mjs';
+import { searchWritten } from '../known/place.ts';
+import { mainOf, Process } from '../parts.ts';
 import { openScratch, runProgram, until, type Outcome, type RunOptions } from '../system.ts';
-import { placeExecutables, type Executable, type Part } from './executable.ts';
+import { knownExecutables, placeStandIn, type Known, type Part } from './executable.ts';
 import { asObject, listOf } from './json.ts';
 import type { Entry, Pace } from './server.ts';
 import { Spire } from './spire.ts';
+import { Witness } from './witness.ts';
 
 export interface InstallationOptions {
   readonly pace?: Pace;
@@ -34,29 +37,35 @@ const pathOf: Readonly<Record<Holder, string>> = {
 };
 
 /**
- * A whole SPIKE on a SPIRE of its own, as an operator sets it up: entries, Keepers, Nexus, Bootstrap. SPIRE tells the
- * parts apart by the paths of their executables, and takes this process for a workload.
+ * A whole SPIKE on a SPIRE of its own, as an operator sets it up: entries, Keepers, Nexus, Bootstrap, all of them
+ * executables. This process is a workload. Each part has a stand-in besides, with an entry of its own that gives it the
+ * same identity: for a test that has to see what the part is told, or to be taken for it.
  */
 export class Installation implements AsyncDisposable {
   readonly spire: Spire;
-  readonly executables: Readonly<Record<Part, Executable>>;
   readonly home: string;
+  readonly #programs: Readonly<Record<Part, Known>>;
+  readonly #standIns: Readonly<Record<Part, Known>>;
   readonly #options: InstallationOptions;
   readonly #stack: AsyncDisposableStack;
-  readonly #entries = new Map<Holder, string>();
+  readonly #entries = new Map<Holder, readonly string[]>();
   readonly #keepers: Process[] = [];
+  /** Of all its processes, also of those that have ended. */
+  readonly #logs: (readonly string[])[] = [];
   #nexus: Process | undefined;
 
   private constructor(
     spire: Spire,
-    executables: Readonly<Record<Part, Executable>>,
     home: string,
+    programs: Readonly<Record<Part, Known>>,
+    standIns: Readonly<Record<Part, Known>>,
     options: InstallationOptions,
     stack: AsyncDisposableStack,
   ) {
     this.spire = spire;
-    this.executables = executables;
     this.home = home;
+    this.#programs = programs;
+    this.#standIns = standIns;
     this.#options = options;
     this.#stack = stack;
   }
@@ -66,8 +75,10 @@ export class Installation implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const spire = stack.use(await Spire.start({ pace: options.pace ?? 'fast' }));
     const { path } = stack.use(await openScratch());
-    const executables = await placeExecutables(path);
-    const installation = new Installation(spire, executables, join(path, 'home'), options, stack.move());
+    const standIns = await placeStandIns(join(path, 'stand-in'));
+    const programs = await knownExecutables();
+    const home = join(path, 'home');
+    const installation = new Installation(spire, home, programs, standIns, options, stack.move());
     try {
       await installation.#setUp();
       return installation;
@@ -97,23 +108,49 @@ export class Installation implements AsyncDisposable {
 
   /** Gives a part, or this process as a workload, its identity. */
   async grant(...holders: readonly Holder[]): Promise<void> {
-    const ids = await this.spire.server.createEntries(holders.map((holder) => this.#entryOf(holder)));
-    for (const [index, holder] of holders.entries()) this.#entries.set(holder, ids[index] ?? '');
+    const entries = holders.map((holder) => this.#entriesOf(holder));
+    const ids = await this.spire.server.createEntries(entries.flat());
+    let first = 0;
+    for (const [index, holder] of holders.entries()) {
+      const end = first + (entries[index]?.length ?? 0);
+      this.#entries.set(holder, ids.slice(first, end));
+      first = end;
+    }
   }
 
-  /** Takes it away: deletes the entry. */
+  /** Takes it away: deletes its entries. */
   async withdraw(holder: Holder): Promise<void> {
-    const id = this.#entries.get(holder);
-    assert(id !== undefined, `${holder} has no entry`);
-    await this.spire.server.deleteEntry(id);
+    await this.spire.server.deleteEntries(this.#idsOf(holder));
     this.#entries.delete(holder);
   }
 
-  /** Changes an entry that is there. */
+  /** Changes the entries of a holder that has them. */
   async change(holder: Holder, change: Partial<Entry>): Promise<void> {
-    const id = this.#entries.get(holder);
-    assert(id !== undefined, `${holder} has no entry`);
-    await this.spire.server.updateEntry(id, { ...this.#entryOf(holder), ...change });
+    const entries = this.#entriesOf(holder);
+    for (const [index, id] of this.#idsOf(holder).entries()) {
+      const entry = entries[index];
+      assert(entry !== undefined);
+      await this.spire.server.updateEntry(id, { ...entry, ...change });
+    }
+  }
+
+  /** Gives a holder other identities besides its own; answers the IDs of their entries, in the same order. */
+  async grantOthers(
+    holder: Holder,
+    others: readonly { readonly path: string; readonly hint?: string }[],
+  ): Promise<readonly (readonly string[])[]> {
+    return await Promise.all(
+      others.map(async ({ path, ...hint }) => {
+        const spiffeId = this.spire.server.id(path);
+        const entries = this.#entriesOf(holder).map((entry) => ({ ...entry, ...hint, spiffeId }));
+        return await this.spire.server.createEntries(entries);
+      }),
+    );
+  }
+
+  /** Somebody who sees what the agent tells this part. */
+  async startWitness(part: Part): Promise<Witness> {
+    return await Witness.start(this.#standIns[part].path, this.spire.agent.endpoint);
   }
 
   /** The identity of this process as a workload, from the agent. */
@@ -127,17 +164,17 @@ export class Installation implements AsyncDisposable {
 
   /** Runs the `spike` command. */
   async spike(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return await this.#run(this.executables.pilot.command, args, options);
+    return await this.#run([this.#programs.pilot.path], args, options);
   }
 
-  /** Runs it in the executable of somebody else, whom SPIRE takes it for. */
+  /** Runs the same command in a process that SPIRE takes for somebody else's. */
   async spikeAs(holder: Holder, args: readonly string[]): Promise<Outcome> {
-    const [, ...program] = this.executables.pilot.command;
-    return await this.#run([this.#executableOf(holder), ...program], args);
+    const node = holder === 'workload' ? process.execPath : this.#standIns[holder].path;
+    return await this.#run([node, ...flags, mainOf('pilot')], args);
   }
 
   async bootstrap(timeout = '1m'): Promise<Outcome> {
-    return await this.#run(this.executables.bootstrap.command, ['-init'], {
+    return await this.#run([this.#programs.bootstrap.path], ['-init'], {
       env: { SPIKE_BOOTSTRAP_TIMEOUT: timeout },
     });
   }
@@ -185,20 +222,19 @@ export class Installation implements AsyncDisposable {
       SPIKE_NEXUS_HEALTH_PORT: '127.0.0.1:0',
       SPIKE_NEXUS_KEEPER_UPDATE_INTERVAL: '100ms',
     };
-    this.#nexus = this.#stack.use(await Process.start('nexus', this.executables.nexus.command, env));
+    this.#nexus = await this.#start('nexus', env);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
+    await using _stack = this.#stack;
+    await searchWritten(this.home, { 'the logs of its parts': this.#logs.flat().join('\n') });
   }
 
   async #setUp(): Promise<void> {
     await this.grant('nexus', 'keeper', 'bootstrap', 'pilot', 'workload');
     for (let id = 1; id <= keeperCount; id++) {
       const env = { ...this.#env(), SPIKE_KEEPER_TLS_PORT: '127.0.0.1:0' };
-      this.#keepers.push(
-        this.#stack.use(await Process.start('keeper', this.executables.keeper.command, env)),
-      );
+      this.#keepers.push(await this.#start('keeper', env));
     }
     await this.startNexus();
     const { code, stderr } = await this.bootstrap();
@@ -208,14 +244,29 @@ export class Installation implements AsyncDisposable {
     await this.nexus.reach('ready');
   }
 
-  #entryOf(holder: Holder): Entry {
+  async #start(part: 'nexus' | 'keeper', env: Readonly<Record<string, string>>): Promise<Process> {
+    const started = this.#stack.use(await Process.start(part, [this.#programs[part].path], env));
+    this.#logs.push(started.log);
+    return started;
+  }
+
+  #entriesOf(holder: Holder): readonly Entry[] {
     const { ttlSeconds } = this.#options;
-    const path = this.#executableOf(holder);
-    return {
+    const selectors =
+      holder === 'workload'
+        ? [`unix:path:${process.execPath}`]
+        : [this.#programs[holder].selector, this.#standIns[holder].selector];
+    return selectors.map((selector) => ({
       spiffeId: this.id(holder),
-      selectors: [`unix:path:${path}`, `unix:uid:${process.geteuid?.() ?? 0}`],
+      selectors: [selector, `unix:uid:${process.geteuid?.() ?? 0}`],
       ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
-    };
+    }));
+  }
+
+  #idsOf(holder: Holder): readonly string[] {
+    const ids = this.#entries.get(holder);
+    assert(ids !== undefined, `${holder} has no entry`);
+    return ids;
   }
 
   async #reachStatus(
@@ -232,10 +283,6 @@ export class Installation implements AsyncDisposable {
       },
       deadlineMs,
     );
-  }
-
-  #executableOf(holder: Holder): string {
-    return holder === 'workload' ? process.execPath : this.executables[holder].path;
   }
 
   async #run(
@@ -258,4 +305,14 @@ export class Installation implements AsyncDisposable {
       SPIKE_NEXUS_KEEPER_PEERS: this.#keepers.map(({ url }) => url).join(','),
     };
   }
+}
+
+async function placeStandIns(directory: string): Promise<Readonly<Record<Part, Known>>> {
+  const [nexus, keeper, bootstrap, pilot] = await Promise.all([
+    placeStandIn(directory, 'nexus'),
+    placeStandIn(directory, 'keeper'),
+    placeStandIn(directory, 'bootstrap'),
+    placeStandIn(directory, 'pilot'),
+  ]);
+  return { nexus, keeper, bootstrap, pilot };
 }

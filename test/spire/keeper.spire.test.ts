@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Installation } from './installation.ts';
-import { monotonicMs, Witness } from './witness.ts';
+import { monotonicMs } from './witness.ts';
 
 test('a Keeper without its entry answers nobody, keeps its share, and gives it when the entry is back', async () => {
   await using installation = await Installation.start();
-  const { spire, executables, keepers } = installation;
+  const { keepers } = installation;
   await installation.mustSpike(['secret', 'put', 'kept/a', 'word=kept']);
   await installation.reachHolding(1, 2, 3);
   const pids = keepers.map(({ pid }) => pid);
-  await using witness = await Witness.start(executables.keeper, spire.agent.endpoint);
+  await using witness = await installation.startWitness('keeper');
 
   const deletedMs = monotonicMs();
   await installation.withdraw('keeper');

@@ -5,7 +5,7 @@ import { until } from '../system.ts';
 import { Installation } from './installation.ts';
 import { Load } from './load.ts';
 import type { Pace } from './server.ts';
-import { monotonicMs, Witness } from './witness.ts';
+import { monotonicMs } from './witness.ts';
 
 /**
  * Counted from what the agent says, since SPIRE's own delay is not ours. The way back starts a process and needs most of
@@ -40,10 +40,10 @@ for (const [pace, count] of [
 
 async function lockAndReturn(pace: Pace, count: number): Promise<readonly Round[]> {
   await using installation = await Installation.start({ pace });
-  const { nexus, spire, executables, context } = installation;
+  const { nexus, context } = installation;
   await installation.mustSpike(['secret', 'put', 'lock/a', 'word=open']);
   await installation.allow('read', '^lock/.*');
-  await using witness = await Witness.start(executables.nexus, spire.agent.endpoint);
+  await using witness = await installation.startWitness('nexus');
   await using spike = await connect({ env: {}, context, retry: false });
   await using load = Load.start(async (deadlineMs) => {
     const secret = await spike.get('lock/a', { deadlineMs });

@@ -29,7 +29,8 @@ const ways = [
   ['Change its selectors', (vault: Machine) => refusesAll(vault)],
   ['Stop Nexus', (vault: Machine) => refusesAll(vault)],
   ['Cut the network', (_: Machine, guard: Machine) => cannotConnect(guard)],
-  ['Ban or evict the agent', (vault: Machine) => missesAgent(vault)],
+  ['Ban the agent', (vault: Machine) => missesAgent(vault)],
+  ['Evict the agent', (vault: Machine) => missesAgent(vault)],
   ['Stop SPIRE Server', (vault: Machine, guard: Machine) => servesWithout(vault, guard)],
 ] as const;
 
@@ -179,7 +180,9 @@ async function cannotConnect(guard: Machine): Promise<boolean> {
 
 /** It serves on, and its log says until when; whoever asks anew, such as `spike`, gets no identity on this machine. */
 async function missesAgent(vault: Machine): Promise<boolean> {
-  const log = await vault.must('journalctl --unit spike-nexus --output cat');
+  // Since the section wrote down which agent it is: the section before it has stopped one, too.
+  const since = `--since "$(date -r /root/agent-id '+%F %T')"`;
+  const log = await vault.must(`journalctl --unit spike-nexus ${since} --output cat`);
   const health = `exec 3<>/dev/tcp/127.0.0.1/8554; printf 'GET /health/ready HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3`;
   const { stdout } = await vault.run(`bash -c "${health.replaceAll('"', String.raw`\"`)}"`);
   return log.includes('"identity.unreachable"') && stdout.includes('"ready":true');

@@ -128,8 +128,9 @@ export class SpireServer implements AsyncDisposable {
     return id;
   }
 
-  async deleteEntry(id: string): Promise<void> {
-    await this.run(['entry', 'delete', '-entryID', id]);
+  /** Deletes entries in one step. */
+  async deleteEntries(ids: readonly string[]): Promise<void> {
+    await this.run(['entry', 'delete', '-file', '-'], JSON.stringify({ ids }));
   }
 
   async updateEntry(

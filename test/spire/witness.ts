@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { repository, until } from '../system.ts';
-import type { Executable } from './executable.ts';
 import { asObject, listOf, textOf } from './json.ts';
 
 export interface Sighting {
@@ -35,10 +34,10 @@ export class Witness implements AsyncDisposable {
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#complaint += text));
   }
 
-  /** Resolves when it has its identity. */
-  static async start({ path }: Executable, endpoint: string): Promise<Witness> {
+  /** Runs in this Node, by whose path the agent knows it; resolves when it has its identity. */
+  static async start(node: string, endpoint: string): Promise<Witness> {
     const program = join(repository, 'test', 'spire', 'witness-program.ts');
-    const child = spawn(path, ['--disable-warning=ExperimentalWarning', program], {
+    const child = spawn(node, ['--disable-warning=ExperimentalWarning', program], {
       env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: endpoint },
       stdio: 'pipe',
     });
