@@ -16,8 +16,11 @@ export function judge({ password, user, longest }: JudgeStart): JudgeAnswer {
   });
   // The time grows with the square of the length, and whoever guesses the beginning has not guessed the rest.
   const beginning = Array.from(text).slice(0, longest).join('');
+  // A word twice is known for what it is only where nothing stands between.
+  const spellings = new Set([beginning, beginning.replace(/[\s\p{P}]+/gu, '')]);
   // What belongs to the person is the first that somebody tries.
-  return { common: false, score: zxcvbn.check(beginning, [user, 'spike', 'nexus']).score };
+  const scores = [...spellings].map((spelling) => zxcvbn.check(spelling, [user, 'spike', 'nexus']).score);
+  return { common: false, score: Math.min(...scores) };
 }
 
 if (parentPort !== null) {

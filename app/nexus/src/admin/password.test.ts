@@ -42,6 +42,8 @@ test('what is common or easy to guess is refused, and what is hard to guess is t
     ['abcdefghijklmnopqrstuvwxyz', /hard to guess|common/],
     ['P4ssw0rd!P4ssw0rd!', /hard to guess/],
     ['a'.repeat(128), /hard to guess/],
+    ['password password', /hard to guess/],
+    ['letmein - letmein - letmein', /hard to guess/],
   ];
   for (const [password, rule] of refused) assert.match(await refusalOf(judgeHere, password), rule, password);
   for (const good of [
