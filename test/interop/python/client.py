@@ -2,6 +2,8 @@
 
 import json
 import sys
+import threading
+import time
 
 from spiffe import JwtSvid, WorkloadApiClient, X509Source
 
@@ -42,15 +44,28 @@ def jwt(client: WorkloadApiClient, audience: str) -> None:
 
 
 def watch(client: WorkloadApiClient) -> None:
-    client.stream_x509_contexts(
-        lambda context: say(
-            ids=[str(svid.spiffe_id) for svid in context.x509_svids],
-            serial=str(context.default_svid.leaf.serial_number),
-        ),
-        lambda error: say(error=str(error)),
-        # Else it would try again for ever and tell nobody.
-        retry_connect=False,
-    )
+    """Says each answer and each refusal, and asks again after one; of itself the client would tell nobody of them."""
+    ended = threading.Event()
+
+    def refused(error: Exception) -> None:
+        say(error=str(error))
+        ended.set()
+
+    def ask() -> None:
+        while True:
+            client.stream_x509_contexts(
+                lambda context: say(
+                    ids=[str(svid.spiffe_id) for svid in context.x509_svids],
+                    serial=str(context.default_svid.leaf.serial_number),
+                ),
+                refused,
+                retry_connect=False,
+            )
+            ended.wait()
+            ended.clear()
+            time.sleep(0.1)
+
+    threading.Thread(target=ask, daemon=True).start()
     sys.stdin.read()
 
 
