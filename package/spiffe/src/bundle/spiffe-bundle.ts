@@ -4,10 +4,10 @@ import { JwtBundle } from '../jwt/bundle.ts';
 import { X509Bundle, readAs } from '../x509/bundle.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { fromBase64 } from '../x509/pem.ts';
-import { isObject, parseJsonObject, refuse, type JsonObject } from '../json.ts';
+import { isJwkFor } from '../jwk.ts';
+import { parseJsonObject, refuse, type JsonObject } from '../json.ts';
 
-const knownKeyTypes = new Set(['EC', 'RSA', 'OKP']);
-
+const use = 'x509-svid';
 const largestSequence = (1n << 64n) - 1n;
 
 export interface SpiffeBundleOptions {
@@ -95,8 +95,7 @@ export class SpiffeBundle {
 
 /** B-3: the first of `x5c` and no other; an entry without one is ignored, one that cannot be read is not. */
 function readCertificate(key: unknown): Certificate | undefined {
-  if (!isObject(key) || typeof key['kty'] !== 'string' || !knownKeyTypes.has(key['kty'])) return undefined;
-  if (key['use'] !== 'x509-svid') return undefined;
+  if (!isJwkFor(use, key)) return undefined;
   const { x5c } = key;
   if (x5c === undefined || (Array.isArray(x5c) && x5c.length === 0)) return undefined;
   const first: unknown = Array.isArray(x5c) ? x5c[0] : undefined;
@@ -108,5 +107,5 @@ function readCertificate(key: unknown): Certificate | undefined {
 function toJwk(authority: Certificate): object {
   const { kty, crv, x, y, n, e } = authority.publicKey.export({ format: 'jwk' });
   const x5c = [Buffer.from(authority.der).toString('base64')];
-  return { use: 'x509-svid', kty, crv, x, y, n, e, x5c };
+  return { use, kty, crv, x, y, n, e, x5c };
 }

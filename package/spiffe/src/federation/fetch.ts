@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { SpiffeBundle } from '../bundle/spiffe-bundle.ts';
 import { SpiffeError } from '../error.ts';
 import { toAbortError } from '../grpc/client.ts';
+import { strictText } from '../text.ts';
 import { codeOf } from '../tls/refusal.ts';
 import { connectEndpoint } from './connect.ts';
 import { parseEndpointUrl, type BundleEndpoint } from './endpoint.ts';
@@ -16,7 +17,6 @@ const maxHeaderBytes = 16_384;
 /** Dozens of authorities of each kind. What is known of a partner goes to everybody who federates with it. */
 const maxBundleBytes = 262_144;
 const defaultTimeoutMs = 10_000;
-const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export interface BundleFetchOptions {
   /** For all of it, redirects included; 10 s unless told otherwise. */

@@ -1,4 +1,5 @@
 import { SpiffeError } from '../error.ts';
+import { strictText } from '../text.ts';
 
 /** Protobuf wire types (protobuf.dev/programming-guides/encoding); 3 and 4 are the groups that proto3 does not have. */
 const varintType = 0;
@@ -7,8 +8,6 @@ const lengthType = 2;
 const fixed32Type = 5;
 
 const highestFieldNumber = 2 ** 29 - 1;
-
-const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function refuse(message: string, cause?: unknown): SpiffeError {
   return new SpiffeError('protocol_invalid', `protobuf: ${message}`, { cause });

@@ -1,7 +1,7 @@
-import { isObject, refuse, type JsonObject } from '../json.ts';
+import { isJwkFor } from '../jwk.ts';
+import { refuse, type JsonObject } from '../json.ts';
 
 const use = 'jwt-svid';
-const knownKeyTypes = new Set(['EC', 'RSA', 'OKP']);
 
 /** Members of a JWK that are nobody's but the signer's (RFC 7518 6). */
 const privateMembers = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
@@ -14,8 +14,7 @@ export interface JwtAuthorityKey {
 
 /** Undefined for an entry of another kind or use (B-2). Throws SpiffeError `bundle_invalid` without an identifier (B-4). */
 export function readAuthorityKey(key: unknown): JwtAuthorityKey | undefined {
-  if (!isObject(key) || typeof key['kty'] !== 'string' || !knownKeyTypes.has(key['kty'])) return undefined;
-  if (key['use'] !== use) return undefined;
+  if (!isJwkFor(use, key)) return undefined;
   const { kid } = key;
   if (typeof kid !== 'string' || kid === '') refuse('a JWT authority has no key identifier');
   return { keyId: kid, jwk: publicMembers(key) };

@@ -1,6 +1,7 @@
 import { SpiffeError } from '../error.ts';
 import { SpiffeId } from '../id/spiffe-id.ts';
 import { parseJsonObject, type JsonObject } from '../json.ts';
+import { strictText } from '../text.ts';
 import { findJwtAlgorithm, type JwtAlgorithm } from './algorithm.ts';
 import { readBase64Url } from './base64url.ts';
 
@@ -8,8 +9,6 @@ import { readBase64Url } from './base64url.ts';
 export const longestToken = 16 * 1024;
 /** Values of `aud`; one is what the standard advises (JWT-SVID 3.2). */
 const mostAudiences = 64;
-
-const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export interface JwtHeader {
   /** The name in `alg`. */

@@ -4,6 +4,7 @@ import { TrustDomain } from '../id/trust-domain.ts';
 import { JwtBundle, JwtBundleSet } from '../jwt/bundle.ts';
 import { JwtSvid } from '../jwt/svid.ts';
 import type { JsonObject } from '../json.ts';
+import { strictText } from '../text.ts';
 import { checkHint } from './context.ts';
 import {
   jwtBundlesResponseSchema,
@@ -12,8 +13,6 @@ import {
   type JwtBundlesResponse,
   type JwtSvidResponse,
 } from './message.ts';
-
-const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** What one asks for: tokens for an audience, of one ID or of all that one is entitled to. */
 export interface JwtSvidQuery {
