@@ -6,5 +6,6 @@ export { readOpenFileLimit } from './open-file.ts';
 export { openPeerPid, peerCredentials, type PeerCredentials } from './peer.ts';
 export { PidHandle, readProcessStat, type ProcessStat } from './pid.ts';
 export { isExecutable, programOf, programs, thisProgram, type Program, type ProgramName } from './program.ts';
+export { quote } from './quote.ts';
 export { reapInherited } from './reap.ts';
 export { reserveSpace } from './space.ts';

@@ -1,8 +1,8 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { readAsset } from '@spike/asset';
 import { SpikeError } from '@spike/error';
+import { quote } from '@spike/host';
 import { assertManifest, type ResetManifest } from './manifest.ts';
-import { quote } from './quote.ts';
 import { signScript } from './signature.ts';
 
 /** A clock that was set back a little is no reason to refuse. */

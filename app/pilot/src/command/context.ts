@@ -1,6 +1,6 @@
 import { contextVariables, homeOf, readContext } from '@spike/config';
 import { SpikeError } from '@spike/error';
-import { quote } from '@spike/reset';
+import { quote } from '@spike/host';
 import type { Invocation } from '../invocation.ts';
 import { Headlined } from '../output/headline.ts';
 import { show } from '../output/show.ts';

@@ -1,6 +1,6 @@
 import { rolePaths } from '@spike/contract';
 import { SpikeError } from '@spike/error';
-import { quote } from '@spike/reset';
+import { quote } from '@spike/host';
 import { SpiffeId, type TrustDomain } from '@spike/spiffe';
 import type { PilotRole, Service } from './part.ts';
 

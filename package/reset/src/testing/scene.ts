@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { appendStep, readJournal } from '../journal.ts';
 import type { ResetAddress, ResetBackup, ResetManifest } from '../manifest.ts';
-import { quote } from '../quote.ts';
+import { quote } from '@spike/host';
 import { writeScript } from '../script.ts';
 import { resetKeyOf } from '../signature.ts';
 

@@ -1,6 +1,6 @@
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { quote } from '../quote.ts';
+import { quote } from '@spike/host';
 import { sha256, type Scene } from './scene.ts';
 
 /** What the script calls by name. */
