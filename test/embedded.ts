@@ -6,7 +6,28 @@ import { AuthorityClient } from '@spike/registry';
 import { parseConfig } from '../app/launcher/src/config.ts';
 import { Report } from '../app/launcher/src/report.ts';
 import { LocalSystem } from '../app/launcher/src/system.ts';
+import { learnPlaces, searchWritten } from './known/place.ts';
 import { openScratch, until } from './system.ts';
+
+/** Keeps all that the parts say, not only what a person is shown. */
+class KeptReport extends Report {
+  readonly lines: string[] = [];
+
+  override progress(text: string): void {
+    this.lines.push(text);
+    super.progress(text);
+  }
+
+  override warn(text: string): void {
+    this.lines.push(text);
+    super.warn(text);
+  }
+
+  override logLine(part: string, line: string): void {
+    this.lines.push(line);
+    super.logLine(part, line);
+  }
+}
 
 /**
  * A whole system whose launcher is this process: the embedded authority lets nobody else give and take the identities of
@@ -16,11 +37,13 @@ export class Embedded implements AsyncDisposable {
   readonly home: Home;
   readonly authority: AuthorityClient;
   readonly context: Context;
+  readonly #report: KeptReport;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(home: Home, context: Context, stack: AsyncDisposableStack) {
+  private constructor(home: Home, context: Context, report: KeptReport, stack: AsyncDisposableStack) {
     this.home = home;
     this.context = context;
+    this.#report = report;
     this.#stack = stack;
     this.authority = new AuthorityClient({ socketPath: home.adminSocket });
   }
@@ -40,7 +63,7 @@ export class Embedded implements AsyncDisposable {
     const config = parseConfig(['--port', '0', ...args], all);
     assert(config !== 'help');
     const stop = new AbortController();
-    const report = new Report(false);
+    const report = new KeptReport(false);
     stack.use(await LocalSystem.start(config, report, stop.signal));
     stack.defer(() => {
       report.stopping();
@@ -49,7 +72,9 @@ export class Embedded implements AsyncDisposable {
     const home = homeOf(all);
     const context = await readContext(home);
     assert(context !== undefined);
-    return new Embedded(home, context, stack.move());
+    // The init code is gone when somebody used it.
+    await learnPlaces(home.root);
+    return new Embedded(home, context, report, stack.move());
   }
 
   get nexusId(): string {
@@ -88,6 +113,8 @@ export class Embedded implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
+    await using _stack = this.#stack;
+    const said = this.#report.lines.join('\n');
+    await searchWritten(this.home.root, { 'what the launcher and its parts said': said });
   }
 }

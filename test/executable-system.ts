@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { AuthorityClient, type RegistrationEntry } from '@spike/registry';
 import { buildExecutables, type ExecutableName } from './executable.ts';
+import { learnPlaces, searchWritten } from './known/place.ts';
 import { openScratch, runProgram, until, type Outcome, type RunOptions } from './system.ts';
 
 const trustDomain = 'executable.test';
@@ -75,6 +76,7 @@ export class ExecutableSystem implements AsyncDisposable {
   readonly home: string;
   readonly admin: AuthorityClient;
   readonly #stack: AsyncDisposableStack;
+  readonly #parts: RunningPart[] = [];
   readonly #keeperUrls: string[] = [];
   #nexus: RunningPart | undefined;
 
@@ -166,6 +168,8 @@ export class ExecutableSystem implements AsyncDisposable {
   }
 
   async spike(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    // The init code is gone when somebody used it.
+    await learnPlaces(this.home);
     return await runProgram(this.path('spike'), args, { ...options, env: { ...this.env(), ...options.env } });
   }
 
@@ -225,10 +229,14 @@ export class ExecutableSystem implements AsyncDisposable {
       env: { ...process.env, ...env, SPIKE_SUPERVISED: '1' },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    return this.#stack.use(new RunningPart(child));
+    const part = this.#stack.use(new RunningPart(child));
+    this.#parts.push(part);
+    return part;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
+    await using _stack = this.#stack;
+    const logs = this.#parts.map(({ log }) => log).join('\n');
+    await searchWritten(this.home, { 'the logs of its parts': logs });
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { newPassword } from './admin.ts';
 import { ExecutableSystem } from './executable-system.ts';
-import { until } from './system.ts';
+import { openScratch, until } from './system.ts';
 
 /** Exit code of a command that finds no agent or no Nexus. */
 const unreachable = 7;
@@ -37,8 +37,11 @@ test('a system of executables, each known by its path and digest, keeps secrets'
     assert.match(weak.stderr, /hard to guess|common passwords/, 'it is judged in a thread');
     await system.mustSpike(['init', '--password-stdin'], { input: `${password}\n` });
     await system.mustSpike(['login', '--password-stdin'], { input: `${password}\n` });
-    await system.mustSpike(['secret', 'put', 'tenants/acme/db', 'pass=-'], { input: 'hunter two' });
-    assert.equal(await system.mustSpike(['secret', 'get', 'tenants/acme/db', 'pass']), 'hunter two\n');
+    await system.mustSpike(['secret', 'put', 'tenants/acme/db', 'pass=-'], { input: 'hunter two and three' });
+    assert.equal(
+      await system.mustSpike(['secret', 'get', 'tenants/acme/db', 'pass']),
+      'hunter two and three\n',
+    );
     const { nexus } = JSON.parse(await system.mustSpike(['status', '--verify', '-f', 'json'])) as {
       readonly nexus: { readonly verify?: { readonly ok: boolean } };
     };
@@ -59,10 +62,11 @@ test('a system of executables, each known by its path and digest, keeps secrets'
   });
 
   await t.test('a backup is opened with recovery shares by a process that spike starts', async () => {
-    const [key, backup] = [join(system.home, 'key'), join(system.home, 'backup.age')];
+    await using own = await openScratch();
+    const [key, backup] = [join(own.path, 'own.key'), join(own.path, 'backup.age')];
     const recipient = (await system.mustSpike(['backup', 'key', key])).trim();
     await system.mustSpike(['backup', 'create', backup, '-r', recipient, '--without-recovery']);
-    const share = join(system.home, 'share');
+    const share = join(own.path, 'share');
     await writeFile(share, `spike:1:${'01'.repeat(32)}\n`, { mode: 0o600 });
     const shares = ['--share', share, '--share', share];
     const { code, stderr } = await system.spike(['backup', 'verify', backup, '-i', key, ...shares]);

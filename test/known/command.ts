@@ -19,10 +19,11 @@ const lawful: readonly (readonly [RegExp, readonly Kind[]])[] = [
   [/\boperator reset-password\b/u, ['password']],
 ];
 
-/** Words of a command; a line for a shell is taken apart. */
+/** Words of a command; a line for a shell is taken apart, and so is one for the shell of a user. */
 export function wordsOf(args: readonly string[]): readonly string[] {
-  const line = args[0] === '-c' ? (args[1] ?? '') : undefined;
-  if (line === undefined) return args;
+  const at = args[0] === '-c' ? 0 : args.indexOf('--command');
+  if (at === -1) return args;
+  const line = args[at + 1] ?? '';
   return line.split(/\s+/u).map((word) => word.replace(/^['"]|['"]$/gu, ''));
 }
 

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { learnPlaces, searchWritten } from '../known/place.ts';
 import { runAtTerminal, type Line, type Screen } from '../terminal.ts';
 import { openScratch, runProgram, until, type Outcome } from '../system.ts';
 
@@ -66,8 +67,11 @@ export class Laboratory implements AsyncDisposable {
     assert.equal(outcome.code, 0, outcome.stderr);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#resources.disposeAsync();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await using _resources = this.#resources;
+    // What one of them keeps may have leaked on another.
+    for (const machine of this.machines.values()) await machine.learnSecrets();
+    for (const machine of this.machines.values()) await machine.searchForLeaks();
   }
 }
 
@@ -198,12 +202,26 @@ ${nspawn}`;
 
   /** For somebody who sits in front of it. */
   async type(script: string, lines: readonly Line[], as: string): Promise<Screen> {
+    // The init code is gone when somebody used it.
+    await this.learnSecrets();
     return await runAtTerminal(this.#login(as, script), lines, {});
   }
 
   /** Where a file lies, as this machine sees it, that came to be there since it was booted. */
   pathOf(file: string): string {
     return join(this.#upper, file);
+  }
+
+  /** What lies on it where it belongs. */
+  async learnSecrets(): Promise<void> {
+    await learnPlaces(this.#upper);
+  }
+
+  /** Fails when its files or its journal hold anything secret that this process has used, elsewhere than where it belongs. */
+  async searchForLeaks(): Promise<void> {
+    // As text, and what was said alone: beside it lie command lines, and a reader of the guide types a secret into one.
+    await this.must('journalctl --quiet --all --output cat > /var/log/said && rm -rf /var/log/journal');
+    await searchWritten(this.#upper);
   }
 
   /** The main process of a unit as this machine sees it. */
