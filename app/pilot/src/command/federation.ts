@@ -1,11 +1,12 @@
 import { SpikeError } from '@spike/error';
 import type { EndpointSetting, RegistrationEntry, Relationship } from '@spike/registry';
+import { printEntry } from '../authority/entry.ts';
+import { fullId, openAuthority, reach } from '../authority/local.ts';
 import { confirm } from '../input/confirm.ts';
 import { readSmallFile } from '../input/file.ts';
 import type { Invocation } from '../invocation.ts';
 import type { RelationshipFlags } from '../option.ts';
 import { show, showDone } from '../output/show.ts';
-import { fullId, openAuthority, printEntry, reach } from './authority.ts';
 
 /** Below what the authority takes in one request. */
 const maxBundleBytes = 98_304;
