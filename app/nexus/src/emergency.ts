@@ -4,7 +4,7 @@ import { SpiffeId } from '@spike/spiffe';
 import type { AccessLayer } from './admin/layer.ts';
 import { ApprovalBook } from './approval/book.ts';
 import type { EmergencyAlerts } from './approval/port.ts';
-import { RecoveryDoor } from './approval/recovery-door.ts';
+import { RecoveryDoor, type TakenPass } from './approval/recovery-door.ts';
 import { Breakglass } from './breakglass/breakglass.ts';
 import type { Journal } from './breakglass/journal.ts';
 import type { AuditLines } from './breakglass/report.ts';
@@ -71,12 +71,12 @@ export class Emergency implements Disposable {
 
   /**
    * Lets this SPIFFE ID take the recovery shares out (admin.md C9): with its SVID alone before there is an administrator
-   * and where there are none, else where a super_admin opened that, whose name it answers. Throws SpikeError
+   * and where there are none, which is undefined, else where a super_admin opened that. Throws SpikeError
    * `approval_required`.
    */
-  passRecovery(spiffeId: string): string | undefined {
+  takePass(spiffeId: string): TakenPass | undefined {
     const isGuarded = this.#access?.initialisation.done !== undefined;
-    return isGuarded ? this.door.pass(spiffeId).by : undefined;
+    return isGuarded ? this.door.take(spiffeId) : undefined;
   }
 
   [Symbol.dispose](): void {

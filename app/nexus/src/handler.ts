@@ -1,5 +1,4 @@
 import { fromWireValues, toWireValues, type NexusTable } from '@spike/contract';
-import { Share } from '@spike/crypto';
 import { SpikeError } from '@spike/error';
 import { holdsPrivilege, type Handlers, type RequestContext } from '@spike/server';
 import { administratorKey } from './admin/administrator-record.ts';
@@ -17,6 +16,7 @@ import { createApprovalHandlers } from './approval/handler.ts';
 import { createBreakglassHandlers } from './breakglass/handler.ts';
 import { createDenialHandlers } from './denial/handler.ts';
 import type { Custody } from './recovery/custody.ts';
+import { createRecoveryHandlers } from './recovery/handler.ts';
 import { rootTenant } from './policy/tenant.ts';
 import { toMetadataAnswer } from './service/secret-answer.ts';
 import type { Mutation } from './service/port.ts';
@@ -129,38 +129,14 @@ export function createHandlers({
       const hash = await custody.verifyBootstrap(proof, lease, record, context.signal);
       return { hash };
     },
-    recover: async ({ peer }, _input, context) => {
-      refuseTransient();
-      const openedBy = serving().emergency.passRecovery(peer.id.toString());
-      const { shares, instance, threshold } = custody.recoveryShares();
-      alerts.raise({
-        kind: 'recovery_shards_issued',
-        subject: peer.id.toString(),
-        message: 'recovery shares were handed out; so many as the threshold says are the root key',
-        detail: {
-          shares: shares.length,
-          threshold,
-          ...(openedBy === undefined ? {} : { openedBy }),
-        },
-      });
-      const shards = new Map(
-        shares.map((share) => [share.id, share.value.expose((value) => Uint8Array.from(value))]),
-      );
-      for (const share of shares) share[Symbol.dispose]();
-      // Before they go out: a backup is of use from now on.
-      await serving().backups.book.noteRecovery(custody.recoveryGeneration, Date.now(), () =>
-        mutation(context),
-      );
-      return { shards, instance, threshold };
-    },
-    restore: async (_grant, { id, shard }) => {
-      refuseTransient();
-      if (id > maxShareId) {
-        shard.fill(0);
-        throw new SpikeError('api_bad_request', `no share here has an id above ${maxShareId}`);
-      }
-      return await custody.restore(Share.take(id, shard));
-    },
+    ...createRecoveryHandlers({
+      refuseTransient,
+      custody,
+      maxShareId,
+      alerts,
+      emergency: () => serving().emergency,
+      notes: () => serving().backups.book,
+    }),
     ...createBackupHandlers({
       backups: () => serving().backups,
       instanceId: () => serving().instance.instance,

@@ -18,6 +18,12 @@ export interface RecoveryDoorOptions {
   readonly wall?: () => number;
 }
 
+/** A pass that nobody else can take meanwhile. Unless it was used, its end gives it back. */
+export interface TakenPass extends Disposable {
+  readonly by: string;
+  use(): void;
+}
+
 interface Held {
   readonly pass: RecoveryPass;
   readonly endsAt: number;
@@ -61,12 +67,12 @@ export class RecoveryDoor {
     return pass;
   }
 
-  /** Uses the pass up. Throws SpikeError `approval_required` where there is none. */
-  pass(spiffeId: string): RecoveryPass {
+  /** Throws SpikeError `approval_required` where there is none. */
+  take(spiffeId: string): TakenPass {
     this.#sweep();
     const held = this.#passes.get(spiffeId);
     this.#passes.delete(spiffeId);
-    if (held !== undefined && this.#options.mayGive(held.pass.by)) return held.pass;
+    if (held !== undefined && this.#options.mayGive(held.pass.by)) return this.#taken(held);
     throw new SpikeError(
       'approval_required',
       `a super_admin has to open this first: spike approve recover --for ${spiffeId}; it then works once, for 10 minutes`,
@@ -76,6 +82,20 @@ export class RecoveryDoor {
   list(): readonly RecoveryPass[] {
     this.#sweep();
     return [...this.#passes.values()].map(({ pass }) => pass);
+  }
+
+  #taken(held: Held): TakenPass {
+    const { spiffeId, by } = held.pass;
+    let isTaken = true;
+    return {
+      by,
+      use: () => (isTaken = false),
+      [Symbol.dispose]: () => {
+        // Of two, where it was opened again meanwhile, the newer one is enough.
+        if (isTaken && !this.#passes.has(spiffeId)) this.#passes.set(spiffeId, held);
+        isTaken = false;
+      },
+    };
   }
 
   #sweep(): void {
