@@ -47,7 +47,7 @@ async function connectSpiffe(
     ecdhCurve: defaultGroups.join(':'),
   });
   const accept = (socket: TLSSocket): TLSSocket => {
-    verifyPeer(socket, X509BundleSet.of(bundle), authorizeId(id));
+    verifyPeer(socket, X509BundleSet.of(bundle), authorizeId(id), { as: 'server' });
     return socket;
   };
   return await connectVerified(target, context, accept, signal);

@@ -5,13 +5,15 @@ import { TestDomain } from '../testing/domain.ts';
 import { knock } from '../testing/peer.ts';
 import { generateKey } from '../testing/signer.ts';
 import { StaticSource } from '../testing/source.ts';
-import { Stage, until } from '../testing/stage.ts';
+import { Stage, limits, until } from '../testing/stage.ts';
 import { TestCertificate } from '../testing/test-certificate.ts';
+import { oid } from '../x509/oid.ts';
 import { X509BundleSet } from '../x509/bundle-set.ts';
 import { X509Bundle } from '../x509/bundle.ts';
 import { authorizeAny } from './authorizer.ts';
 import { fitBundles } from './material.ts';
 import { openPool } from './pool.ts';
+import { openServer } from './server.ts';
 
 const { privateKey } = generateKey('p256');
 
@@ -74,6 +76,59 @@ test('the names of a partner’s many authorities keep nobody else from connecti
   assert.equal((await client.request({ method: 'GET', url, timeoutMs: 5000 })).status, 200);
 });
 
+test('handshakes go on when the names of our own authorities have no room, and strangers are refused as before', async () => {
+  await using stage = await Stage.open();
+  const { svid } = stage.serverSource.current();
+  const own = stage.domain.bundle;
+  const { authorities } = crowd('spike.ist', 60, 1500).bundle;
+  const forServers = TestCertificate.root({ subject: 'for servers', extKeyUsage: [oid.serverAuth] });
+  const [bundle] = forServers.bundles('spike.ist');
+  assert.ok(bundle);
+  const usual = X509Bundle.of(own.trustDomain, [...own.authorities, ...bundle.authorities]);
+  const grown = X509Bundle.of(own.trustDomain, [...usual.authorities, ...authorities]);
+  const partner = new TestDomain('partner.test');
+  const good = [stage.domain, partner].map((domain) => domain.issue('/client').toPem());
+  // Of an authority that has the right name and is another, of one that nobody knows, of one for servers, and nothing.
+  const bad = [
+    ...['spike.ist', 'stranger.test'].map((name) => new TestDomain(name).issue('/client').toPem()),
+    forServers.leaf('spiffe://spike.ist/client').toPem(),
+    {},
+  ];
+  // When they have room again, OpenSSL judges before us again: it knows no trust domains.
+  for (const [ours, ...codes] of [
+    [grown, 'chain_invalid', 'bundle_unknown', 'chain_invalid', 'peer_missing'],
+    [usual, 'chain_invalid', 'chain_invalid', 'chain_invalid', 'peer_missing'],
+  ] as const) {
+    stage.serverSource.set(svid, X509BundleSet.of(ours, partner.bundle));
+    const before = stage.refusals.length;
+    for (const one of good) assert.match((await knock(stage.server.address, one)).status, /^HTTP\/1\.1 200 /);
+    for (const one of bad) assert.equal((await knock(stage.server.address, one)).status, '');
+    assert.deepEqual(
+      stage.refusals.slice(before).map(({ code }) => code),
+      codes,
+    );
+  }
+  assert.deepEqual(
+    stage.peers.map(({ id }) => id.trustDomain.name),
+    ['spike.ist', 'partner.test', 'spike.ist', 'partner.test'],
+  );
+
+  // From the start, too.
+  const source = new StaticSource(svid, X509BundleSet.of(grown));
+  await using server = await openServer(
+    {
+      source,
+      authorize: authorizeAny(),
+      handler: (_request, response) => response.end(),
+      limits,
+      host: '127.0.0.1',
+      port: 0,
+    },
+    AbortSignal.timeout(5000),
+  );
+  assert.match((await knock(server.address, good[0] ?? {})).status, /^HTTP\/1\.1 200 /);
+});
+
 test('connections of a trust domain that is left out from now on end at once', async () => {
   await using stage = await Stage.open();
   const { svid } = stage.serverSource.current();
@@ -91,7 +146,7 @@ test('connections of a trust domain that is left out from now on end at once', a
   await assert.rejects(ask(), SpiffeError);
 });
 
-test('the bundle of our own stays whatever its size, and of others as many as there is room for, the small ones first', () => {
+test('of others as many are listed as there is room for beside our own, the small ones first, and nobody beside one without', () => {
   const own = new TestDomain('own.test');
   const svid = own.issue('/server');
   // Of about 3.8 KiB each: eight fit into 32 KiB beside our own.
@@ -110,5 +165,6 @@ test('the bundle of our own stays whatever its size, and of others as many as th
   }
   const huge = crowd('own.test', 30, 1500).bundle;
   const fitted = fitBundles({ svid, bundles: X509BundleSet.of(small, huge) });
-  assert.deepEqual(names(fitted.bundles), ['own.test']);
+  assert.deepEqual(names(fitted.bundles), ['own.test', 'z.test']);
+  assert.deepEqual([fitted.listed.size, fitted.omitted.length], [0, 0]);
 });

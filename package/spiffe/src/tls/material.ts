@@ -15,19 +15,23 @@ const mostNameBytes = { each: 4096, all: 32_768 } as const;
 export interface FittedIdentity extends Identity {
   /** Of whom no peer is believed, since there is no room for the names of their authorities. */
   readonly omitted: readonly TrustDomain[];
+  /** What OpenSSL filters with, whose names it lists: all of these bundles, or none. */
+  readonly listed: X509BundleSet;
 }
 
 /**
- * What a server can ask for certificates with: OpenSSL lists the subjects of all authorities in the CertificateRequest
- * (RFC 8446 4.2.4), and beyond 64 KiB every handshake fails, those of our own peers as well. The bundle of our own
- * trust domain always stays; of the others, the ones with the shortest lists do while there is room.
+ * What a server can ask for certificates with: OpenSSL lists the subjects of all authorities that it is given in the
+ * CertificateRequest (RFC 8446 4.2.4), and beyond 64 KiB every handshake fails, those of our own peers as well. A partner
+ * must not bring that about: of the other trust domains, the ones with the shortest lists stay while there is room. Where
+ * our own has none, OpenSSL is given nothing, lists nobody, and the verifier decides without its filter.
  */
 export function fitBundles({ svid, bundles }: Identity): FittedIdentity {
   const own = bundles.get(svid.id.trustDomain);
+  let room = mostNameBytes.all - (own === undefined ? 0 : nameBytesOf(own));
+  if (room < 0) return { svid, bundles, omitted: [], listed: X509BundleSet.of() };
   const others = [...bundles].filter((bundle) => bundle !== own).toSorted(compareNames);
   const kept: X509Bundle[] = own === undefined ? [] : [own];
   const omitted: TrustDomain[] = [];
-  let room = mostNameBytes.all - (own === undefined ? 0 : nameBytesOf(own));
   for (const bundle of others) {
     const size = nameBytesOf(bundle);
     if (size > mostNameBytes.each || size > room) {
@@ -37,7 +41,8 @@ export function fitBundles({ svid, bundles }: Identity): FittedIdentity {
     room -= size;
     kept.push(bundle);
   }
-  return { svid, bundles: X509BundleSet.of(...kept), omitted };
+  const fitted = X509BundleSet.of(...kept);
+  return { svid, bundles: fitted, omitted, listed: fitted };
 }
 
 function compareNames(one: X509Bundle, other: X509Bundle): number {

@@ -119,7 +119,7 @@ export class TlsPool implements Disposable {
       (socket, raw) => {
         // Of now, not of when the connection was begun, unlike the SVID, which the server has seen.
         const { bundles } = this.#options.source.current();
-        const peer = verifyPeer(socket, bundles, this.#options.authorize);
+        const peer = verifyPeer(socket, bundles, this.#options.authorize, { as: 'server' });
         const required = this.#options.requireGroup;
         if (required !== undefined && readGroup(socket) !== required)
           throw wrongGroup(readGroup(socket), required);

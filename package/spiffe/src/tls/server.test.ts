@@ -111,7 +111,7 @@ void test('a resumed session is refused even where the server was made to grant 
   const judged: string[] = [];
   const server = createTlsServer({ ...secure, requestCert: true, rejectUnauthorized: true }, (socket) => {
     try {
-      judged.push(verifyPeer(socket, domain.bundles, authorizeAny()).id.path);
+      judged.push(verifyPeer(socket, domain.bundles, authorizeAny(), { as: 'client' }).id.path);
     } catch (error) {
       judged.push((error as { code: string }).code);
     }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SpiffeError } from '../error.ts';
-import { currentOf, type Identity, type IdentityChange, type IdentitySource } from '../source.ts';
+import { currentOf, type IdentityChange, type IdentitySource } from '../source.ts';
 import type { VerifiedPeer } from '../x509/verify.ts';
 import { Admission } from './admission.ts';
 import { buildSecureOptions, fitBundles, type FittedIdentity } from './material.ts';
@@ -194,8 +194,11 @@ export class TlsServer implements AsyncDisposable {
       return;
     }
     try {
-      const { svid, bundles } = fitBundles(this.#source.current());
-      const peer = verifyPeer(socket, bundles, this.#options.authorize);
+      const { svid, bundles, listed } = fitBundles(this.#source.current());
+      const peer = verifyPeer(socket, bundles, this.#options.authorize, {
+        as: 'client',
+        isFiltered: listed === bundles,
+      });
       const holder = peer.id.toString();
       const crowded = this.#occupancy.makeRoom(holder, this.#options.prefers?.(peer) === true);
       if (crowded !== undefined && !this.#mayHear(crowded, socket)) return;
@@ -299,7 +302,7 @@ export class TlsServer implements AsyncDisposable {
     for (const { verified } of this.#live.values())
       if (concerned.some((trustDomain) => verified.peer.id.memberOf(trustDomain)))
         verified.verifyAgain(identity.bundles);
-    this.#https.setSecureContext(buildSecureOptions(identity, this.#options.groups));
+    this.#https.setSecureContext(buildListedOptions(identity, this.#options.groups));
     this.#tellOmitted(identity);
   }
 
@@ -316,13 +319,17 @@ export class TlsServer implements AsyncDisposable {
   }
 }
 
-function createHttpsServer(options: ServerOptions, identity: Identity): Server {
+function buildListedOptions({ svid, listed }: FittedIdentity, groups: ServerOptions['groups']) {
+  return buildSecureOptions({ svid, bundles: listed }, groups);
+}
+
+function createHttpsServer(options: ServerOptions, identity: FittedIdentity): Server {
   const { limits } = options;
   const server = createServer({
-    ...buildSecureOptions(identity, options.groups),
+    ...buildListedOptions(identity, options.groups),
     requestCert: true,
-    // Said here and not left out, because NODE_TLS_REJECT_UNAUTHORIZED=0 would fill the gap.
-    rejectUnauthorized: true,
+    // Whether OpenSSL has to have verified the chain is known when there is one: verifyPeer refuses, as Node would, before HTTP.
+    rejectUnauthorized: false,
     ALPNProtocols: ['http/1.1'],
     // Admission is the one to cut; this only stands behind it.
     handshakeTimeout: 2 * limits.handshakeMs,

@@ -5,10 +5,20 @@ import type { X509BundleSet } from './bundle-set.ts';
 import { Certificate } from './certificate.ts';
 import { readLeaf } from './leaf.ts';
 import { findNameViolation, type NameEffort } from './name-constraint.ts';
+import { oid } from './oid.ts';
 import { longestChain } from './svid.ts';
 
 /** Signatures that one verification checks at most; a peer must not choose how long we compute. */
 const mostSignatureChecks = 64;
+
+interface VerifyOptions {
+  readonly now?: Date;
+  /**
+   * What the peer is to us. An issuer whose extended key usage is not for it is then refused, as OpenSSL does; RFC 5280
+   * leaves open what it means in an issuer. A leaf is always for both.
+   */
+  readonly as?: 'client' | 'server';
+}
 
 /** The leaf first, then each one's issuer, an authority of the bundle last. */
 type Path = readonly [Certificate, ...Certificate[]];
@@ -56,7 +66,7 @@ export class VerifiedPeer {
 export function verifyX509Svid(
   chain: readonly Certificate[] | readonly Uint8Array[],
   bundles: X509BundleSet,
-  options: { readonly now?: Date } = {},
+  options: VerifyOptions = {},
 ): VerifiedPeer {
   if (chain.length > longestChain) {
     throw new SpiffeError('chain_invalid', `the chain is longer than ${longestChain} certificates`);
@@ -69,7 +79,7 @@ export function verifyX509Svid(
   if (bundle === undefined) {
     throw new SpiffeError('bundle_unknown', `there is no bundle for the trust domain ${id.trustDomain.name}`);
   }
-  const search = new PathSearch(bundle.authorities, intermediates, id.trustDomain, options.now ?? new Date());
+  const search = new PathSearch(bundle.authorities, intermediates, id.trustDomain, options);
   return mint(id, intermediates, search.find(leaf));
 }
 
@@ -83,6 +93,7 @@ class PathSearch {
   readonly #intermediates: readonly Certificate[];
   readonly #trustDomain: TrustDomain;
   readonly #now: number;
+  readonly #purpose: string | undefined;
   readonly #nameEffort: NameEffort = { comparisons: 0 };
   #checks = 0;
   #reason: string | undefined;
@@ -91,12 +102,13 @@ class PathSearch {
     authorities: readonly Certificate[],
     intermediates: readonly Certificate[],
     trustDomain: TrustDomain,
-    now: Date,
+    { now = new Date(), as }: VerifyOptions,
   ) {
     this.#authorities = authorities;
     this.#intermediates = intermediates;
     this.#trustDomain = trustDomain;
     this.#now = now.getTime();
+    this.#purpose = as && (as === 'client' ? oid.clientAuth : oid.serverAuth);
     if (Number.isNaN(this.#now)) throw new TypeError('the time to verify at is not a time');
   }
 
@@ -169,10 +181,16 @@ class PathSearch {
     if (issuer.unknownCritical.length > 0) return 'an issuer has a critical extension that is not understood';
     if (issuer.keyFamily === undefined)
       return 'the key of an issuer is of a kind or size that is not accepted';
+    if (!this.#isMeant(issuer)) return 'an issuer is for other purposes (extKeyUsage)';
     const { pathLength } = issuer.basicConstraints;
     const between = path.slice(1).filter((one) => !one.subject.equals(one.issuer)).length;
     if (pathLength !== undefined && between > pathLength) return 'the path is longer than an issuer allows';
     return this.#judgeId(issuer.uris);
+  }
+
+  #isMeant({ extKeyUsage }: Certificate): boolean {
+    if (this.#purpose === undefined || extKeyUsage === undefined) return true;
+    return extKeyUsage.purposes.has(this.#purpose);
   }
 
   /** X-8: an authority that has a SPIFFE ID has that of its trust domain and no other. */
