@@ -2,6 +2,7 @@ import type { RoleBook } from '@spike/server';
 import { reachOf } from '@spike/contract';
 import { SpiffeId } from '@spike/spiffe';
 import type { AccessLayer } from './admin/layer.ts';
+import type { Ticks } from './admin/ticks.ts';
 import { ApprovalBook } from './approval/book.ts';
 import type { EmergencyAlerts } from './approval/port.ts';
 import { RecoveryDoor, type TakenPass } from './approval/recovery-door.ts';
@@ -16,6 +17,9 @@ export interface EmergencySettings {
   readonly roles: RoleBook;
   readonly alerts: EmergencyAlerts;
   readonly breakglassDelayMs: number;
+  /** Of approvals and of the way to the shares; the machine's own unless told. */
+  readonly ticks?: Ticks;
+  readonly wall?: () => number;
 }
 
 export interface EmergencyOptions extends EmergencySettings {
@@ -37,9 +41,11 @@ export class Emergency implements Disposable {
   readonly #access: AccessLayer | undefined;
 
   private constructor(options: EmergencyOptions, breakglass: Breakglass | undefined) {
-    const { instance, alerts, roles, access } = options;
-    this.approvals = new ApprovalBook({ split: instance.recovery, alerts });
+    const { instance, alerts, roles, access, ticks, wall } = options;
+    const clocks = { ...(ticks === undefined ? {} : { ticks }), ...(wall === undefined ? {} : { wall }) };
+    this.approvals = new ApprovalBook({ split: instance.recovery, alerts, ...clocks });
     this.door = new RecoveryDoor({
+      ...clocks,
       isRecover: (text) => isRecover(text, roles),
       mayGive: (name) => mayGive(access, name),
     });
@@ -49,7 +55,7 @@ export class Emergency implements Disposable {
 
   /** Throws SpikeError `store_integrity`. */
   static async open(options: EmergencyOptions, signal: AbortSignal): Promise<Emergency> {
-    const { access, instance, ledger, alerts, audit, journal, history, breakglassDelayMs } = options;
+    const { access, instance, ledger, alerts, audit, journal, history, breakglassDelayMs, wall } = options;
     const breakglass =
       access === undefined
         ? undefined
@@ -63,6 +69,7 @@ export class Emergency implements Disposable {
               journal,
               history,
               delayMs: breakglassDelayMs,
+              ...(wall === undefined ? {} : { wall }),
             },
             signal,
           );
