@@ -33,6 +33,9 @@ export interface OracleSession {
 /** Longer than usual, so that a session can be kept to its longest by few commands. */
 export const idleMs = 5 * hour;
 
+/** Sessions of one administrator; with one more his oldest ends. */
+const mostOfOne = 20;
+
 interface Count {
   failures: number[];
   until: number;
@@ -90,7 +93,7 @@ export class Oracle {
       if (options.newPassword === undefined) return 'password_change_required';
       person.password = options.newPassword;
       person.until = undefined;
-      this.#endAllOf(user);
+      this.endAllOf(user);
     }
     this.#forgive(user, id);
     this.#begin(user, id, options.ttlMs, options.uses);
@@ -141,19 +144,23 @@ export class Oracle {
     const until = this.now + 24 * hour;
     this.people.set(name, { password, id: known?.id ?? id, enabled: known?.enabled ?? true, until });
     this.#forgive(name, known?.id ?? id);
-    this.#endAllOf(name);
+    this.endAllOf(name);
     return 'ok';
   }
 
-  setEnabled(name: string, isEnabled: boolean): Answer {
+  setEnabled(name: string, isEnabled: boolean, isLast = name === 'admin'): Answer {
     const person = this.people.get(name);
     if (person === undefined) return 'api_not_found';
     if (person.enabled === isEnabled) return 'ok';
-    if (name === 'admin') return 'entity_version_conflict';
+    if (isLast && !isEnabled) return 'entity_version_conflict';
     person.enabled = isEnabled;
-    this.#endAllOf(name);
+    this.endAllOf(name);
     this.stored = this.now;
     return 'ok';
+  }
+
+  endAllOf(user: string): void {
+    for (const session of this.sessions) if (session.user === user) session.over = true;
   }
 
   lives({ over, ends, used }: OracleSession): boolean {
@@ -207,11 +214,9 @@ export class Oracle {
 
   #begin(user: string, id: string, ttlMs: number, usesLeft: number): void {
     const { now } = this;
+    const own = this.sessions.filter((session) => session.user === user && this.lives(session));
+    if (own.length >= mostOfOne && own[0] !== undefined) own[0].over = true;
     this.sessions.push({ user, id, begun: now, used: now, ends: now + ttlMs, usesLeft, over: false });
-  }
-
-  #endAllOf(user: string): void {
-    for (const session of this.sessions) if (session.user === user) session.over = true;
   }
 
   #takeRate(id: string): boolean {
