@@ -21,6 +21,8 @@ export interface RecoveryDoorOptions {
 /** A pass that nobody else can take meanwhile. Unless it was used, its end gives it back. */
 export interface TakenPass extends Disposable {
   readonly by: string;
+  /** Throws SpikeError `approval_required` when whoever opened it may no more. */
+  check(): void;
   use(): void;
 }
 
@@ -89,6 +91,9 @@ export class RecoveryDoor {
     let isTaken = true;
     return {
       by,
+      check: () => {
+        if (!this.#options.mayGive(by)) throw closed(spiffeId);
+      },
       use: () => (isTaken = false),
       [Symbol.dispose]: () => {
         // Of two, where it was opened again meanwhile, the newer one is enough.
@@ -102,4 +107,12 @@ export class RecoveryDoor {
     const now = this.#ticks();
     for (const [spiffeId, { endsAt }] of this.#passes) if (now >= endsAt) this.#passes.delete(spiffeId);
   }
+}
+
+function closed(spiffeId: string): SpikeError {
+  return new SpikeError(
+    'approval_required',
+    `a super_admin has to open this first: spike approve recover --for ${spiffeId}; it then works once, for 10 minutes`,
+    { detail: { spiffeId } },
+  );
 }

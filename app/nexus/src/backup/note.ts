@@ -69,15 +69,12 @@ export class BackupBook {
     return this.#open(await this.#ledger.get('setting', this.#key()));
   }
 
-  /** Recovery shares of this generation were given out. Writes once for each. */
+  /** Recovery shares of this generation are given out. Writes each time: who gets them is recorded with it, or gets none. */
   async noteRecovery(generation: number, at: number, origin: () => Origin): Promise<void> {
-    await this.#change(
-      (notes) =>
-        notes.recoveryAt > 0 && notes.recoveryGeneration >= generation
-          ? undefined
-          : { ...notes, recoveryAt: at, recoveryGeneration: generation },
-      origin,
-    );
+    await this.#change((notes) => {
+      const recoveryGeneration = Math.max(generation, notes.recoveryGeneration);
+      return { ...notes, recoveryAt: at, recoveryGeneration };
+    }, origin);
   }
 
   async noteBackup(note: BackupNote, origin: () => Origin): Promise<void> {
@@ -111,14 +108,10 @@ export class BackupBook {
   }
 
   /** Reads, changes and writes, again when somebody else was faster; nothing is written where nothing changes. */
-  async #change(
-    change: (notes: BackupNotes) => BackupNotes | undefined,
-    origin: () => Origin,
-  ): Promise<void> {
+  async #change(change: (notes: BackupNotes) => BackupNotes, origin: () => Origin): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const row = await this.#ledger.get('setting', this.#key());
       const notes = change(this.#open(row));
-      if (notes === undefined) return;
       try {
         await this.#ledger.commit([this.#putOp(row, notes)], origin());
         return;

@@ -36,11 +36,15 @@ export function createRecoveryHandlers({
       using made = new DisposableStack();
       const { shares, instance, threshold } = custody.recoveryShares();
       for (const share of shares) made.use(share);
-      // Before they go out: a backup is of use from now on.
+      // Before they go out: a backup is of use from now on, and whoever has them is in the audit.
       await notes().noteRecovery(custody.recoveryGeneration, Date.now(), () => ({
         record: draftAudit(),
-        check,
+        check: () => {
+          check?.();
+          pass?.check();
+        },
       }));
+      pass?.use();
       alerts.raise({
         kind: 'recovery_shards_issued',
         subject,
@@ -54,7 +58,6 @@ export function createRecoveryHandlers({
       const shards = new Map(
         shares.map((share) => [share.id, share.value.expose((value) => Uint8Array.from(value))]),
       );
-      pass?.use();
       return { shards, instance, threshold };
     },
     restore: async (_grant, { id, shard }) => {
