@@ -16,11 +16,17 @@ export function judge({ password, user, longest }: JudgeStart): JudgeAnswer {
   });
   // The time grows with the square of the length, and whoever guesses the beginning has not guessed the rest.
   const beginning = Array.from(text).slice(0, longest).join('');
-  // A word twice is known for what it is only where nothing stands between.
-  const spellings = new Set([beginning, beginning.replace(/[\s\p{P}]+/gu, '')]);
+  // To zxcvbn a word that comes again is as good as another one, unless nothing stands between.
+  const spellings = new Set([beginning, withoutRepeats(beginning)]);
   // What belongs to the person is the first that somebody tries.
   const scores = [...spellings].map((spelling) => zxcvbn.check(spelling, [user, 'spike', 'nexus']).score);
   return { common: false, score: Math.min(...scores) };
+}
+
+function withoutRepeats(text: string): string {
+  const words = text.split(/[\s\p{P}\p{S}]+/u).filter((word) => word !== '');
+  const different = new Map(words.map((word) => [word.toLowerCase(), word]));
+  return different.size === words.length ? text : [...different.values()].join(' ');
 }
 
 if (parentPort !== null) {

@@ -44,12 +44,16 @@ test('what is common or easy to guess is refused, and what is hard to guess is t
     ['a'.repeat(128), /hard to guess/],
     ['password password', /hard to guess/],
     ['letmein - letmein - letmein', /hard to guess/],
+    ['Password=password|PASSWORD', /hard to guess/],
   ];
   for (const [password, rule] of refused) assert.match(await refusalOf(judgeHere, password), rule, password);
   for (const good of [
     'correct horse battery staple',
     'Ich esse gern Käsespätzle um elf',
     '日本語パスワードとても長い文',
+    // Random, and much of it no letter.
+    '.r]7{,K(;w"-/q',
+    ')_:;[-!"#%&*,/?@',
   ])
     assert.equal(await refusalOf(judgeHere, good), '', good);
 });
