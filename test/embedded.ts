@@ -37,13 +37,11 @@ export class Embedded implements AsyncDisposable {
   readonly home: Home;
   readonly authority: AuthorityClient;
   readonly context: Context;
-  readonly #report: KeptReport;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(home: Home, context: Context, report: KeptReport, stack: AsyncDisposableStack) {
+  private constructor(home: Home, context: Context, stack: AsyncDisposableStack) {
     this.home = home;
     this.context = context;
-    this.#report = report;
     this.#stack = stack;
     this.authority = new AuthorityClient({ socketPath: home.adminSocket });
   }
@@ -64,6 +62,10 @@ export class Embedded implements AsyncDisposable {
     assert(config !== 'help');
     const stop = new AbortController();
     const report = new KeptReport(false);
+    // When all of them have ended, and before what they wrote is gone.
+    stack.defer(() =>
+      searchWritten(scratch.path, { 'what the launcher and its parts said': report.lines.join('\n') }),
+    );
     stack.use(await LocalSystem.start(config, report, stop.signal));
     stack.defer(() => {
       report.stopping();
@@ -74,7 +76,7 @@ export class Embedded implements AsyncDisposable {
     assert(context !== undefined);
     // The init code is gone when somebody used it.
     await learnPlaces(home.root);
-    return new Embedded(home, context, report, stack.move());
+    return new Embedded(home, context, stack.move());
   }
 
   get nexusId(): string {
@@ -113,8 +115,6 @@ export class Embedded implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await using _stack = this.#stack;
-    const said = this.#report.lines.join('\n');
-    await searchWritten(this.home.root, { 'what the launcher and its parts said': said });
+    await this.#stack[Symbol.asyncDispose]();
   }
 }

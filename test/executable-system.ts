@@ -76,13 +76,14 @@ export class ExecutableSystem implements AsyncDisposable {
   readonly home: string;
   readonly admin: AuthorityClient;
   readonly #stack: AsyncDisposableStack;
-  readonly #parts: RunningPart[] = [];
+  readonly #parts: RunningPart[];
   readonly #keeperUrls: string[] = [];
   #nexus: RunningPart | undefined;
 
-  private constructor(directory: string, home: string, stack: AsyncDisposableStack) {
+  private constructor(directory: string, home: string, parts: RunningPart[], stack: AsyncDisposableStack) {
     this.directory = directory;
     this.home = home;
+    this.#parts = parts;
     this.#stack = stack;
     this.admin = new AuthorityClient({ socketPath: join(home, 'admin', 's') });
   }
@@ -92,7 +93,12 @@ export class ExecutableSystem implements AsyncDisposable {
     const directory = await buildExecutables();
     await using stack = new AsyncDisposableStack();
     const { path } = stack.use(await openScratch());
-    const system = new ExecutableSystem(directory, path, stack.move());
+    const parts: RunningPart[] = [];
+    // When they have ended, and before what they wrote is gone.
+    stack.defer(() =>
+      searchWritten(path, { 'the logs of its parts': parts.map(({ log }) => log).join('\n') }),
+    );
+    const system = new ExecutableSystem(directory, path, parts, stack.move());
     try {
       await system.#startAuthority();
       return system;
@@ -235,8 +241,6 @@ export class ExecutableSystem implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await using _stack = this.#stack;
-    const logs = this.#parts.map(({ log }) => log).join('\n');
-    await searchWritten(this.home, { 'the logs of its parts': logs });
+    await this.#stack[Symbol.asyncDispose]();
   }
 }

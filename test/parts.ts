@@ -15,6 +15,9 @@ const workload = '/workload/app';
 const openMs = 15_000;
 const keeperCount = 3;
 
+/** Lines, for each process. */
+export type Logs = (readonly string[])[];
+
 interface Announcement {
   readonly port: number;
   readonly healthPort?: number;
@@ -108,20 +111,24 @@ export class Parts implements AsyncDisposable {
   readonly #keepers = new Map<number, Process>();
   #nexus: Process | undefined;
   /** Of all its processes, also of those that have ended. */
-  readonly #logs: (readonly string[])[] = [];
+  readonly #logs: Logs;
 
-  private constructor(home: string, agent: TestAgent, stack: AsyncDisposableStack) {
+  private constructor(home: string, agent: TestAgent, logs: Logs, stack: AsyncDisposableStack) {
     this.home = home;
     this.agent = agent;
+    this.#logs = logs;
     this.#stack = stack;
   }
 
   static async open(): Promise<Parts> {
     await using stack = new AsyncDisposableStack();
-    const scratch = stack.use(await openScratch());
+    const { path } = stack.use(await openScratch());
+    const logs: Logs = [];
+    // When they have ended, and before what they wrote is gone.
+    stack.defer(() => searchWritten(path, { 'the logs of its parts': logs.flat().join('\n') }));
     const agent = stack.use(await TestAgent.open(trustDomain));
     agent.say(agent.issue([...Object.values(rolePaths), workload]));
-    return new Parts(scratch.path, agent, stack.move());
+    return new Parts(path, agent, logs, stack.move());
   }
 
   /** Three Keepers, Nexus (with this environment besides) and a root key. */
@@ -268,8 +275,7 @@ export class Parts implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await using _stack = this.#stack;
-    await searchWritten(this.home, { 'the logs of its parts': this.#logs.flat().join('\n') });
+    await this.#stack[Symbol.asyncDispose]();
   }
 
   #own<T extends Table>(client: OpenedClient<T>): Client<T> {

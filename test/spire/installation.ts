@@ -4,7 +4,7 @@ import { rolePaths } from '@spike/contract';
 import { X509Source } from '@spike/spiffe';
 import { flags } from '../../bin/runtime.mjs';
 import { searchWritten } from '../known/place.ts';
-import { mainOf, Process } from '../parts.ts';
+import { mainOf, Process, type Logs } from '../parts.ts';
 import { openScratch, runProgram, until, type Outcome, type RunOptions } from '../system.ts';
 import { knownExecutables, placeStandIn, type Known, type Part } from './executable.ts';
 import { asObject, listOf } from './json.ts';
@@ -51,7 +51,7 @@ export class Installation implements AsyncDisposable {
   readonly #entries = new Map<Holder, readonly string[]>();
   readonly #keepers: Process[] = [];
   /** Of all its processes, also of those that have ended. */
-  readonly #logs: (readonly string[])[] = [];
+  readonly #logs: Logs;
   #nexus: Process | undefined;
 
   private constructor(
@@ -60,6 +60,7 @@ export class Installation implements AsyncDisposable {
     programs: Readonly<Record<Part, Known>>,
     standIns: Readonly<Record<Part, Known>>,
     options: InstallationOptions,
+    logs: Logs,
     stack: AsyncDisposableStack,
   ) {
     this.spire = spire;
@@ -67,6 +68,7 @@ export class Installation implements AsyncDisposable {
     this.#programs = programs;
     this.#standIns = standIns;
     this.#options = options;
+    this.#logs = logs;
     this.#stack = stack;
   }
 
@@ -75,10 +77,13 @@ export class Installation implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const spire = stack.use(await Spire.start({ pace: options.pace ?? 'fast' }));
     const { path } = stack.use(await openScratch());
+    const logs: Logs = [];
+    // When they have ended, and before what they wrote is gone.
+    stack.defer(() => searchWritten(path, { 'the logs of its parts': logs.flat().join('\n') }));
     const standIns = await placeStandIns(join(path, 'stand-in'));
     const programs = await knownExecutables();
     const home = join(path, 'home');
-    const installation = new Installation(spire, home, programs, standIns, options, stack.move());
+    const installation = new Installation(spire, home, programs, standIns, options, logs, stack.move());
     try {
       await installation.#setUp();
       return installation;
@@ -226,8 +231,7 @@ export class Installation implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await using _stack = this.#stack;
-    await searchWritten(this.home, { 'the logs of its parts': this.#logs.flat().join('\n') });
+    await this.#stack[Symbol.asyncDispose]();
   }
 
   async #setUp(): Promise<void> {
