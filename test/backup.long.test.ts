@@ -226,6 +226,7 @@ test('a backup that is taken under load is of one moment', async () => {
 
 test('SIGKILL of Nexus in the middle of a restore loses nothing: it is gone on with, and nothing else is served', async () => {
   const count = 200;
+  const mostTries = 8;
   await using source = await System.start({ args });
   await using scratchpad = await openScratch();
   await fillSystem(source);
@@ -284,7 +285,8 @@ test('SIGKILL of Nexus in the middle of a restore loses nothing: it is gone on w
   };
   for (const feed of [0, 1, 3]) {
     // On a machine that is busy the restore may have ended before the kill: then all of it is there, and it begins anew.
-    while ((await killAt(feed)) === 'too late') {
+    for (let tries = 1; (await killAt(feed)) === 'too late'; tries++) {
+      assert.ok(tries < mostTries, `no kill of ${tries} came before the restore had ended`);
       await assertRestored();
       await target.mustSpike(['secret', 'put', 'old/one', 'a=b']);
     }
