@@ -1,8 +1,10 @@
 import { minute } from '../../admin/testing/stage.ts';
-import { approvalLimits } from '../../approval/book.ts';
 
 /** Of the recovery shares. */
 export const split = { threshold: 2, count: 3 } as const;
+
+/** Wrong answers to one approval, from one SPIFFE ID. */
+const mostWrong = 5;
 
 export interface Approval {
   /** Whose password is lost. */
@@ -52,7 +54,7 @@ export class Approvals {
     if (approval === undefined || !this.list(now).includes(approval)) return 'api_not_found';
     const { wrong, answered } = approval;
     const before = wrong.get(from) ?? 0;
-    if (before >= approvalLimits.mostWrongOfOne) return 'limit_exceeded';
+    if (before >= mostWrong) return 'limit_exceeded';
     if (!isRight) {
       wrong.set(from, before + 1);
       return 'shamir_reconstruction_failed';

@@ -99,6 +99,11 @@ async function compare(oracle: Oracle, world: World): Promise<void> {
       ]),
     'approvals',
   );
+  assert.deepEqual(
+    new Map(emergency.door.list().map(({ spiffeId, by }) => [spiffeId, by])),
+    new Map(oracle.passes()),
+    'who may take shares out',
+  );
   for (const id of workloads)
     assert.equal(denials.denies(SpiffeId.parse(id)), oracle.denied.covers(id, oracle.now), id);
   assert.deepEqual(

@@ -29,7 +29,8 @@ const ownPath = 'spiffe://spike.ist/spike';
 
 /**
  * What the whole of administrative access should answer, kept the slow and obvious way. Who is logged in is said by the
- * oracle of sessions; this one adds who may do what, and what there is for emergencies.
+ * oracle of sessions; this one adds who may do what, and what there is for emergencies. Tenants and auditors are left to
+ * test/access.long.test.ts, failing disks and requests at the same time to the tests of each part.
  */
 export class Oracle {
   access: SessionOracle;
@@ -218,6 +219,11 @@ export class Oracle {
       this.#passes.set(id, { by, until: this.now + passMs });
       return 'ok';
     });
+  }
+
+  /** Who may take the shares out now, and who let them. */
+  passes(): readonly (readonly [id: string, by: string])[] {
+    return [...this.#passes].filter(([, { until }]) => this.now < until).map(([id, { by }]) => [id, by]);
   }
 
   /** The shares themselves are taken out; before there is an administrator the SVID is enough. */
