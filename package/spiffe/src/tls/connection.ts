@@ -9,8 +9,10 @@ import type { X509Svid } from '../x509/svid.ts';
 /** Wall clocks are set and machines sleep, and timers know neither: look again at least so often. */
 const maxTimerMs = 60_000;
 
-/** What the two ends do differently when a connection grows old. */
+/** What the two ends do differently when a connection grows old, or its peer is judged again. */
 export interface ConnectionRole {
+  /** What the peer is to us. */
+  readonly as: 'client' | 'server';
   readonly finishAt: (life: ConnectionLife) => number;
   /** Ends the connection as soon as nothing is under way on it. */
   readonly finish: () => void;
@@ -72,7 +74,8 @@ export class VerifiedConnection {
   /** Judges the chain that the peer showed again, by the bundles of now; resets the connection when it fails. */
   verifyAgain(bundles: X509BundleSet): void {
     try {
-      this.#peer = verifyX509Svid([this.#peer.leaf, ...this.#peer.intermediates], bundles);
+      const chain = [this.#peer.leaf, ...this.#peer.intermediates];
+      this.#peer = verifyX509Svid(chain, bundles, { as: this.#role.as });
     } catch {
       this.reset();
       return;

@@ -46,6 +46,7 @@ export class PoolConnection {
         options.onClose();
       },
       role: {
+        as: 'server',
         // A client stops before its server does, so that no request crosses a close.
         finishAt: (life) => life.retireAt,
         finish: () => {

@@ -2,9 +2,13 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { TestDomain } from '../testing/domain.ts';
-import { Stage } from '../testing/stage.ts';
+import { generateKey } from '../testing/signer.ts';
+import { Stage, until } from '../testing/stage.ts';
+import { TestCertificate } from '../testing/test-certificate.ts';
+import { oid } from '../x509/oid.ts';
 import { X509Bundle } from '../x509/bundle.ts';
 import { X509BundleSet } from '../x509/bundle-set.ts';
+import { X509Svid } from '../x509/svid.ts';
 
 void test('no request fails while both sides rotate short-lived SVIDs, and then their root, under load', async () => {
   await using stage = await Stage.open();
@@ -56,4 +60,50 @@ void test('no request fails while both sides rotate short-lived SVIDs, and then 
   }
   assert.ok(answered >= 600, `only ${answered} requests`);
   assert.ok(stage.server.connections <= 16);
+});
+
+/** The same authority for every purpose and for one: what it has signed is signed by either. */
+function authorityAndItsTwin(purpose: string): readonly [TestCertificate, TestCertificate] {
+  const { privateKey } = generateKey('p256');
+  const options = { subject: 'authority', privateKey };
+  return [TestCertificate.root(options), TestCertificate.root({ ...options, extKeyUsage: [purpose] })];
+}
+
+void test('a server ends a connection when its path leads to an authority for servers alone from now on', async () => {
+  const [all, forServers] = authorityAndItsTwin(oid.serverAuth);
+  // Of more names than there is room for: the verifier is alone.
+  const { privateKey } = all;
+  const many = Array.from({ length: 30 }, (_, i) =>
+    TestCertificate.root({ subject: `${i} ${'x'.repeat(1500)}`, privateKey }),
+  );
+  for (const others of [[], many]) {
+    await using stage = await Stage.open();
+    const { svid } = stage.serverSource.current();
+    const leaf = all.leaf('spiffe://spike.ist/workload').toPem();
+    stage.clientSource.set(X509Svid.parsePem(leaf.cert, leaf.key), stage.domain.bundles);
+    stage.serverSource.set(svid, all.bundles('spike.ist', ...others));
+    await stage.get();
+    assert.equal(stage.server.connections, 1);
+    stage.serverSource.set(svid, forServers.bundles('spike.ist', ...others));
+    await until(() => stage.server.connections === 0);
+    await assert.rejects(stage.get());
+    stage.serverSource.set(svid, all.bundles('spike.ist', ...others));
+    await stage.get();
+  }
+});
+
+void test('a client ends a connection when its path leads to an authority for clients alone from now on', async () => {
+  const [all, forClients] = authorityAndItsTwin(oid.clientAuth);
+  await using stage = await Stage.open();
+  const { svid } = stage.clientSource.current();
+  const leaf = all.leaf('spiffe://spike.ist/spike/nexus').toPem();
+  stage.serverSource.set(X509Svid.parsePem(leaf.cert, leaf.key), stage.domain.bundles);
+  stage.clientSource.set(svid, all.bundles('spike.ist'));
+  await stage.get();
+  assert.equal(stage.pool.connections, 1);
+  stage.clientSource.set(svid, forClients.bundles('spike.ist'));
+  await until(() => stage.pool.connections === 0);
+  await assert.rejects(stage.get(), { code: 'chain_invalid' });
+  stage.clientSource.set(svid, all.bundles('spike.ist'));
+  await stage.get();
 });

@@ -44,6 +44,7 @@ export class ServerConnection implements Occupant {
     this.verified = new VerifiedConnection({
       ...options,
       role: {
+        as: 'client',
         finishAt: (life) => life.closeIdleAt,
         // After the loop has read what arrived meanwhile: a request that is here already must not meet a close.
         finish: () => {
