@@ -9,12 +9,15 @@ const crowdedMessages = {
   all: 'there are too many connections at work',
 };
 
+interface From {
+  readonly remoteAddress?: string | undefined;
+}
+
 /** The refusals that the server decides before TLS has an opinion. */
 export function refusalOf(
   why: 'late' | 'crowded' | 'full' | 'peer' | 'all',
-  from: { readonly remoteAddress?: string | undefined } = {},
+  { remoteAddress }: From = {},
 ): Refusal {
-  const remoteAddress = from.remoteAddress;
   if (why === 'late') {
     return { code: 'deadline_exceeded', message: 'the handshake took too long', remoteAddress };
   }
@@ -22,20 +25,16 @@ export function refusalOf(
   return { code: 'limit_exceeded', message, remoteAddress };
 }
 
-/** Why a handshake failed: what we threw, what OpenSSL said about the chain, or what it said about the protocol. */
-export function explainRefusal(error: unknown, socket: TLSSocket): Refusal {
-  const remoteAddress = socket.remoteAddress;
-  if (error instanceof SpiffeError) return { code: error.code, message: error.message, remoteAddress };
-  const judged = judgementOf(socket);
-  if (judged !== undefined) {
-    return {
-      code: 'chain_invalid',
-      message: `the certificate of the peer was refused: ${judged}`,
-      remoteAddress,
-    };
-  }
+/** Why a handshake failed, which judges no certificate: by Node's or OpenSSL's name for it. */
+export function explainHandshake(error: Error, { remoteAddress }: From): Refusal {
   const name = codeOf(error);
   return { code: classify(name), message: `the handshake failed: ${name}`, remoteAddress };
+}
+
+/** Why nobody was let in after a handshake: what the verifier or the authorizer has thrown, or what broke there. */
+export function explainRefusal(error: unknown, { remoteAddress }: From): Refusal {
+  if (error instanceof SpiffeError) return { code: error.code, message: error.message, remoteAddress };
+  return { code: 'internal', message: `the peer was not let in: ${codeOf(error)}`, remoteAddress };
 }
 
 /** What OpenSSL had against the peer's certificate. Node types it as an Error, and sets it to OpenSSL's name for it. */
@@ -45,7 +44,6 @@ export function judgementOf(socket: TLSSocket): string | undefined {
 }
 
 function classify(name: string): SpiffeErrorCode {
-  if (name === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'peer_missing';
   if (name === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'deadline_exceeded';
   if (name.startsWith('ERR_SSL_')) return 'protocol_invalid';
   return 'connection_failed';

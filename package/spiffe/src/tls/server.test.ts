@@ -8,6 +8,7 @@ import { TestDomain } from '../testing/domain.ts';
 import { knock, lingerOn } from '../testing/peer.ts';
 import { StaticSource } from '../testing/source.ts';
 import { Stage, limits, until } from '../testing/stage.ts';
+import { TestCertificate } from '../testing/test-certificate.ts';
 import { X509Bundle } from '../x509/bundle.ts';
 import { X509BundleSet } from '../x509/bundle-set.ts';
 import { authorizeAny, authorizeId } from './authorizer.ts';
@@ -51,8 +52,33 @@ void test('a client without a certificate is refused before HTTP', async () => {
   assert.equal(status, '');
   assert.equal(stage.peers.length, 0);
   assert.deepEqual(
-    stage.refusals.map(({ code }) => code),
-    ['peer_missing'],
+    stage.refusals.map(({ code, message }) => `${code}: ${message}`),
+    ['peer_missing: the peer showed no certificate'],
+  );
+});
+
+void test('what breaks while a peer is judged is reported as such, and not as a fault of the peer', async () => {
+  await using stage = await Stage.open({
+    authorize: () => {
+      throw new RangeError('a text that may be anything');
+    },
+  });
+  const { svid, bundles } = stage.serverSource.current();
+  const many = Array.from({ length: 30 }, (_, i) =>
+    TestCertificate.root({ subject: `${i} ${'x'.repeat(1500)}` }),
+  );
+  const [grown] = TestCertificate.root().bundles('spike.ist', ...many);
+  assert.ok(grown);
+  const all = X509Bundle.of(grown.trustDomain, [...stage.domain.bundle.authorities, ...grown.authorities]);
+  // With OpenSSL's filter and without, where it has something against every certificate.
+  for (const set of [bundles, X509BundleSet.of(all)]) {
+    stage.serverSource.set(svid, set);
+    assert.equal((await knock(stage.server.address, stage.domain.issue('/workload').toPem())).status, '');
+  }
+  const refusal = 'internal: the peer was not let in: RangeError';
+  assert.deepEqual(
+    stage.refusals.map(({ code, message }) => `${code}: ${message}`),
+    [refusal, refusal],
   );
 });
 

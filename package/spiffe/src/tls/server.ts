@@ -10,7 +10,7 @@ import { buildSecureOptions, fitBundles, type FittedIdentity } from './material.
 import { verifyPeer } from './peer.ts';
 import { endWith, faultStatus, isLate } from './malformed.ts';
 import { Occupancy } from './occupancy.ts';
-import { codeOf, explainRefusal, refusalOf } from './refusal.ts';
+import { codeOf, explainHandshake, explainRefusal, refusalOf } from './refusal.ts';
 import { ServerConnection } from './server-connection.ts';
 import type { Refusal, ServerLimits, ServerOptions, ServerTally, Unfit } from './server-option.ts';
 
@@ -73,7 +73,7 @@ export class TlsServer implements AsyncDisposable {
     // Before node:https attaches its HTTP parser to the socket.
     this.#https.prependListener('secureConnection', (socket: TLSSocket) => this.#admit(socket));
     this.#https.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-      const refusal = explainRefusal(error, socket);
+      const refusal = explainHandshake(error, socket);
       // It went away, or was cut and reported then: nobody was refused.
       if (refusal.code !== 'connection_failed') this.#refuse(refusal);
     });
