@@ -16,6 +16,7 @@ import {
   X509BundleSet,
   type X509Svid,
 } from '@spike/spiffe';
+import { StaticSource, TestCertificate, TestDomain } from '@spike/spiffe/testing';
 import { createRefusalLog, fitLimits, listen, type ListenOptions } from './listen.ts';
 import { createFakeLog } from './testing/port.ts';
 import { samplePath } from './testing/sample.ts';
@@ -348,6 +349,27 @@ void test('a partner whose authorities have no room in a handshake is named in t
   const options = { ...stage.options, source, authorize: authorizeAny(), host: '127.0.0.1', port: 0 };
   await using _server = await listen(options, AbortSignal.timeout(timeoutMs));
   assert.match(stage.log.lines.join(''), /"federation\.omitted".*"large\.test"/);
+});
+
+void test('the log says what to do when the names of our own authorities have no room in a handshake, and when they have', async () => {
+  const stage = Stage.ofNexus();
+  const domain = new TestDomain('spike.ist');
+  const { privateKey } = TestCertificate.root();
+  const many = Array.from({ length: 30 }, (_, index) =>
+    TestCertificate.root({ subject: `${index} ${'x'.repeat(1500)}`, privateKey }),
+  );
+  const svid = domain.issue('/spike/nexus');
+  const source = new StaticSource(svid, TestCertificate.root().bundles('spike.ist', ...many));
+  const options = { ...stage.options, source, authorize: authorizeAny(), host: '127.0.0.1', port: 0 };
+  await using _server = await listen(options, AbortSignal.timeout(timeoutMs));
+  const told = (): unknown[] =>
+    stage.log.lines
+      .splice(0)
+      .map((line) => JSON.parse(line) as { level: string; event: string; message?: string })
+      .map(({ level, event, message = '' }) => [level, event, /keep fewer .* shorter names/.test(message)]);
+  assert.deepEqual(told(), [['warn', 'bundle.unlisted', true]]);
+  source.set(svid, domain.bundles);
+  assert.deepEqual(told(), [['info', 'bundle.listed', false]]);
 });
 
 void test('there are no more connections than files for them', () => {

@@ -54,6 +54,10 @@ const unfitMessages: Readonly<
   expectation: ['api_bad_request', 'this expectation is not known here'],
 };
 
+const unlistedMessage =
+  'the names of the authorities of our own trust domain have no room in a handshake, so that OpenSSL filters no ' +
+  'certificates before they are verified: keep fewer authorities in the bundle, or give them shorter names';
+
 /** Serves a contract table over mTLS. The caller disposes of the server; `signal` bounds the opening alone. */
 export function listen<T extends Table>(options: ListenOptions<T>, signal: AbortSignal): Promise<TlsServer> {
   const dispatch = createDispatch(options);
@@ -80,6 +84,10 @@ export function listen<T extends Table>(options: ListenOptions<T>, signal: Abort
         options.log.warn('federation.omitted', {
           trustDomains: trustDomains.map(({ name }) => name).join(' '),
         }),
+      onUnfiltered: (isUnfiltered) => {
+        if (isUnfiltered) options.log.warn('bundle.unlisted', { message: unlistedMessage });
+        else options.log.info('bundle.listed');
+      },
       onUnfit: (request, response, peer, why) => {
         const refusal = new SpikeError(...unfitMessages[why]);
         serve(new HttpExchange(request, response, peer, { ...shared, refusal }));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SpiffeError } from '../error.ts';
+import type { TrustDomain } from '../id/trust-domain.ts';
 import { TestDomain } from '../testing/domain.ts';
 import { knock } from '../testing/peer.ts';
 import { generateKey } from '../testing/signer.ts';
@@ -127,6 +128,43 @@ test('handshakes go on when the names of our own authorities have no room, and s
     AbortSignal.timeout(5000),
   );
   assert.match((await knock(server.address, good[0] ?? {})).status, /^HTTP\/1\.1 200 /);
+});
+
+test('that nothing is filtered since the names of our own have no room is told once per change, also from the start', async () => {
+  const told: (boolean | string)[] = [];
+  const notices = {
+    onUnfiltered: (isUnfiltered: boolean) => told.push(isUnfiltered),
+    onOmitted: (domains: readonly TrustDomain[]) => told.push(domains.map(({ name }) => name).join(' ')),
+  };
+  await using stage = await Stage.open(notices);
+  const own = stage.domain.bundle;
+  const { authorities } = crowd('spike.ist', 30, 1500).bundle;
+  const grown = X509Bundle.of(own.trustDomain, [...own.authorities, ...authorities]);
+  const { bundle: large } = crowd('large.test', 3, 1500);
+  const follow = (...bundles: readonly X509Bundle[]): unknown[] => {
+    // Renewed each time: what is as before is no news.
+    for (const _ of [1, 2])
+      stage.serverSource.set(stage.domain.issue('/spike/nexus'), X509BundleSet.of(...bundles));
+    return told.splice(0);
+  };
+  assert.deepEqual(follow(own), []);
+  assert.deepEqual(follow(grown), [true]);
+  // With nobody listed there is room for everybody.
+  assert.deepEqual(follow(grown, large), []);
+  assert.deepEqual(follow(own, large), ['large.test', false]);
+  assert.deepEqual(follow(grown, large), ['', true]);
+
+  const source = new StaticSource(stage.domain.issue('/spike/nexus'), X509BundleSet.of(grown));
+  const options = {
+    source,
+    authorize: authorizeAny(),
+    handler: () => {},
+    limits,
+    host: '127.0.0.1',
+    port: 0,
+  };
+  await using _server = await openServer({ ...options, ...notices }, AbortSignal.timeout(5000));
+  assert.deepEqual(told, [true]);
 });
 
 test('connections of a trust domain that is left out from now on end at once', async () => {

@@ -86,6 +86,11 @@ export interface ServerOptions {
    * for. Called with the whole list when the server opens with some and whenever it is another one.
    */
   readonly onOmitted?: (trustDomains: readonly TrustDomain[]) => void;
+  /**
+   * Whether OpenSSL is given no authorities, since the names of our own are more than a handshake has room for: the
+   * verifier then decides without its filter. Called when the server opens so and whenever it changes.
+   */
+  readonly onUnfiltered?: (isUnfiltered: boolean) => void;
   readonly host: string;
   /** 0 lets the kernel choose. */
   readonly port: number;

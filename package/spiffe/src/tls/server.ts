@@ -9,6 +9,7 @@ import { Admission } from './admission.ts';
 import { buildSecureOptions, fitBundles, type FittedIdentity } from './material.ts';
 import { verifyPeer } from './peer.ts';
 import { endWith, faultStatus, isLate } from './malformed.ts';
+import { Notice } from './notice.ts';
 import { Occupancy } from './occupancy.ts';
 import { codeOf, explainHandshake, explainRefusal, refusalOf } from './refusal.ts';
 import { ServerConnection } from './server-connection.ts';
@@ -37,9 +38,9 @@ export class TlsServer implements AsyncDisposable {
   readonly #https: Server;
   readonly #admission: Admission;
   readonly #occupancy: Occupancy;
+  readonly #notice: Notice;
   readonly #tally = { refused: 0, crowded: 0, malformed: 0 };
   #turnedAway = 0;
-  #omitted = '';
   readonly #live = new Map<Socket, ServerConnection>();
   readonly #subscription: Disposable;
   #draining = false;
@@ -51,7 +52,8 @@ export class TlsServer implements AsyncDisposable {
     this.#source = options.source;
     const identity = fitBundles(options.source.current());
     this.#https = createHttpsServer(options, identity);
-    this.#tellOmitted(identity);
+    this.#notice = new Notice(options);
+    this.#notice.tell(identity);
     this.#occupancy = new Occupancy(limits);
     this.#https.on('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response),
@@ -303,14 +305,7 @@ export class TlsServer implements AsyncDisposable {
       if (concerned.some((trustDomain) => verified.peer.id.memberOf(trustDomain)))
         verified.verifyAgain(identity.bundles);
     this.#https.setSecureContext(buildListedOptions(identity, this.#options.groups));
-    this.#tellOmitted(identity);
-  }
-
-  #tellOmitted({ omitted }: FittedIdentity): void {
-    const names = omitted.map(({ name }) => name).join(' ');
-    if (names === this.#omitted) return;
-    this.#omitted = names;
-    this.#options.onOmitted?.(omitted);
+    this.#notice.tell(identity);
   }
 
   #refuse(refusal: Refusal): void {
