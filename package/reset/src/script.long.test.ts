@@ -116,7 +116,7 @@ interface Interruption {
 }
 
 const interruptions: readonly Interruption[] = [
-  { shell: 'dash', signal: 'KILL', every: 3 },
+  { shell: 'dash', signal: 'KILL', every: 4 },
   { shell: 'bash', signal: 'INT', every: 6 },
   { shell: 'dash', signal: 'TERM', every: 6 },
 ];
