@@ -5,7 +5,7 @@ import { Random } from './random.ts';
 
 /** From before the request to after its answer, on a busy machine, too. */
 const longestMs = 3_000;
-const rounds = 5;
+const rounds = 4;
 
 test('SIGKILL at any moment of init leaves nothing or all of it', async () => {
   const random = new Random();

@@ -54,3 +54,15 @@ test('a Bootstrap that dies in the middle leaves nothing in the way of the next'
   await until('the lease is over', async () => (await parts.bootstrap()).code === 0);
   await parts.nexus.reach('ready');
 });
+
+test('a second Nexus on the same store is refused, and the first goes on', async () => {
+  await using parts = await Parts.bootstrapped();
+  const second = await parts.run('nexus', [], {
+    SPIKE_NEXUS_TLS_PORT: '127.0.0.1:0',
+    SPIKE_NEXUS_HEALTH_PORT: '127.0.0.1:0',
+  });
+  assert.notEqual(second.code, 0);
+  assert.notEqual(second.code, null, 'it ended by itself');
+  assert.match(second.stderr, /another process|in use|locked/i);
+  await (await parts.callNexus()).putSecret({ path, values: toValueMap({ k: 'v' }) });
+});

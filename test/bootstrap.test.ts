@@ -28,15 +28,3 @@ test('of two Bootstraps at once exactly one wins, and nobody is let in after it'
     { code: 'api_bad_request' },
   );
 });
-
-test('a second Nexus on the same store is refused, and the first goes on', async () => {
-  await using parts = await Parts.bootstrapped();
-  const second = await parts.run('nexus', [], {
-    SPIKE_NEXUS_TLS_PORT: '127.0.0.1:0',
-    SPIKE_NEXUS_HEALTH_PORT: '127.0.0.1:0',
-  });
-  assert.notEqual(second.code, 0);
-  assert.notEqual(second.code, null, 'it ended by itself');
-  assert.match(second.stderr, /another process|in use|locked/i);
-  await (await parts.callNexus()).putSecret({ path, values: toValueMap({ k: 'v' }) });
-});

@@ -26,6 +26,62 @@ async function read(path: string): Promise<unknown> {
   return JSON.parse(await system.mustSpike(['secret', 'get', path, '-f', 'json']));
 }
 
+test('policies are created, applied from a file, listed, shown and deleted', async () => {
+  await using scratch = await openScratch();
+  const flags = [
+    '--path-pattern',
+    'tenants/acme/.*',
+    '--spiffeid-pattern',
+    '^spiffe://spike\\.ist/workload/app$',
+  ];
+  const create = ['policy', 'create', '--name', 'acme', ...flags, '--permissions', 'read,list'];
+  assert.equal(await system.mustSpike(create), 'Policy created successfully\n');
+  assertFailure(await system.spike(create), 6, /there is a policy acme already/);
+
+  const file = join(scratch.path, 'policy.yaml');
+  await writeFile(
+    file,
+    "name: acme\nspiffeidPattern: '^spiffe://spike\\.ist/workload/app$'\npathPattern: 'tenants/.*'\npermissions: [read]\n",
+  );
+  assert.equal(
+    await system.mustSpike(['policy', 'apply', '--file', file]),
+    "Policy 'acme' applied successfully\n",
+  );
+  const [list, listJson, human, json, yaml] = await Promise.all([
+    system.mustSpike(['policy', 'list']),
+    system.mustSpike(['policy', 'list', '--path-pattern', 'tenants/.*', '-f', 'json']),
+    system.mustSpike(['policy', 'get', 'acme']),
+    system.mustSpike(['policy', 'get', '--name', 'acme', '-f', 'json']),
+    system.mustSpike(['policy', 'get', 'acme', '-f', 'yaml']),
+  ]);
+  assert.equal(list, 'POLICIES\n========\n\nName: acme\n--------\n\n\n');
+  assert.deepEqual(JSON.parse(listJson), [{ id: '', name: 'acme' }]);
+  assert.match(human, /^Path Pattern: tenants\/\.\*$/m);
+  const shown = JSON.parse(json) as Record<string, unknown>;
+  assert.deepEqual(
+    [shown['spiffiedPattern'], shown['permissions']],
+    ['^spiffe://spike\\.ist/workload/app$', ['read']],
+  );
+  assert.match(yaml, /^pathpattern: tenants\/\.\*$/m);
+
+  assert.match(
+    await system.mustSpike(['policy', 'delete', 'acme'], { input: 'n\n' }),
+    /\(y\/N\): Operation canceled\.\n$/,
+  );
+  assert.match(
+    await system.mustSpike(['policy', 'delete', 'acme'], { input: 'y\n' }),
+    /Policy deleted successfully\n$/,
+  );
+  const [gone, goneAgain, none] = await Promise.all([
+    system.spike(['policy', 'get', 'acme']),
+    system.spike(['policy', 'delete', 'acme', '--yes']),
+    system.mustSpike(['policy', 'list', '-f', 'json']),
+  ]);
+  assertFailure(gone, 3, /not found/);
+  assertFailure(goneAgain, 3, /there is no policy acme/);
+  assert.equal(none, '[]\n');
+});
+
 test('bytes come back as they were, through files, pipes and JSON', async () => {
   await using scratch = await openScratch();
   const bytes = Buffer.concat([Uint8Array.of(0, 0xff, 0x0a, 0x0d), randomBytes(500)]);

@@ -5,7 +5,7 @@ import { killAtMoments } from './fault/kill.ts';
 import { repository } from './system.ts';
 
 /** `--kills 500` of `npm run test:long` comes as this variable. */
-const kills = Number(process.env['SPIKE_TEST_KILLS'] ?? 12);
+const kills = Number(process.env['SPIKE_TEST_KILLS'] ?? 8);
 const killsOfBroken = 4;
 
 test(

@@ -9,7 +9,7 @@ import { giveBack, withdraw } from './lock.ts';
 import { canReadMemory, formsInMemory, scanMemory, Wanted } from './memory.ts';
 import { Parts } from './parts.ts';
 
-const tries = 10;
+const tries = 8;
 const path = SecretPath.parse('memory/secret');
 
 /** The root key, as people put it together from their shares. */

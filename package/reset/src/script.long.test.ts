@@ -116,9 +116,9 @@ interface Interruption {
 }
 
 const interruptions: readonly Interruption[] = [
-  { shell: 'dash', signal: 'KILL', every: 4 },
-  { shell: 'bash', signal: 'INT', every: 6 },
-  { shell: 'dash', signal: 'TERM', every: 6 },
+  { shell: 'dash', signal: 'KILL', every: 6 },
+  { shell: 'bash', signal: 'INT', every: 9 },
+  { shell: 'dash', signal: 'TERM', every: 9 },
 ];
 
 for (const { shell, signal, every } of interruptions) {
