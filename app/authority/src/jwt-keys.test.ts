@@ -48,7 +48,7 @@ test('the keys are for their owner alone, and a file that is damaged is said to 
   for (const damaged of [
     text.slice(0, -9),
     text.replace('"version":1', '"version":2'),
-    text.replace('MIG', 'XXX'),
+    text.replace('MIG', 'AAA'),
     '{}',
   ]) {
     await writeFile(file, damaged);

@@ -12,15 +12,13 @@ import type { ListOptions, Row, Table } from '@spike/store';
 import { openMemoryStore } from '@spike/store';
 import type { LayerSettings } from './admin/layer.ts';
 import { MemoryAlerts } from './alert/testing/sink.ts';
-import type { CheckpointSink } from './audit/checkpointer.ts';
 import { FileAudit } from './audit-port.ts';
 import type { SealedPart } from './book/sealed-book.ts';
 import { noHistory } from './history/port.ts';
-import { noLosses } from './identity/record.ts';
 import { Serving, type ServingOptions } from './serving.ts';
 import { countRecords } from './reset/count.ts';
-import { testPorts } from './reset/testing/port.ts';
 import { grantOn } from './service/testing/grant.ts';
+import { plainServing } from './testing/serving.ts';
 import { AnchorFile } from './vault/anchor-file.ts';
 import { OpenInstance } from './vault/instance.ts';
 import { FaultyStore } from './vault/testing/faulty-store.ts';
@@ -79,34 +77,17 @@ async function open(access?: LayerSettings) {
   const { instance, rootKey } = await createTestInstance(store);
   const fileAudit = new FileAudit(audit);
   const alerts = new MemoryAlerts();
-  const sinks: CheckpointSink[] = [];
+  const plain = plainServing(directory);
+  const { sinks } = plain.logKeeping;
   const options = {
     store,
     audit,
     fileAudit,
-    logKeeping: {
-      directory: join(directory, 'audit'),
-      trustDomain: 'spike.ist',
-      checkpointMs: 60_000,
-      keepMs: undefined,
-      keepBytes: undefined,
-      sinks,
-    },
-    losses: noLosses,
-    anchorFile: undefined,
-    notes: [],
-    acceptRollback: undefined,
-    maxPolicies: { all: 100, ofTenant: 10 },
-    maxSecretVersions: 10,
-    maxValueBytes: 65_536,
-    maxSecretBytes: 1_048_576,
-    release: '0.1.0',
-    maxCiphertextBytes: 65_536,
+    ...plain,
     alerts,
     history: noHistory,
     sealed: [],
     access,
-    reset: { place: undefined, ports: testPorts() },
     emergency: {
       roles: RoleBook.ofOne(TrustDomain.parse('spike.ist')),
       alerts: { raise: () => undefined },

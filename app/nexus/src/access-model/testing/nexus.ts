@@ -26,14 +26,13 @@ import { FileAudit } from '../../audit-port.ts';
 import { NexusGate } from '../../gate.ts';
 import { createHandlers } from '../../handler.ts';
 import { HistoryService } from '../../history/service.ts';
-import { noLosses } from '../../identity/record.ts';
 import { Custody } from '../../recovery/custody.ts';
 import { KeeperSet } from '../../recovery/keeper-set.ts';
-import { testPorts } from '../../reset/testing/port.ts';
 import { Serving } from '../../serving.ts';
 import { StatusReport } from '../../status.ts';
 import { split } from './approval-oracle.ts';
 import { breakglassDelayMs } from './glass-oracle.ts';
+import { plainServing } from '../../testing/serving.ts';
 
 /** What outlives a process: the clocks of the machine, and what lies on its disk. */
 export interface Machine {
@@ -109,23 +108,7 @@ export class ModelNexus implements AsyncDisposable {
             store,
             audit,
             fileAudit,
-            logKeeping: {
-              directory: join(directory, 'audit'),
-              trustDomain: world.trustDomain.name,
-              checkpointMs: minute,
-              keepMs: undefined,
-              keepBytes: undefined,
-              sinks: [],
-            },
-            losses: noLosses,
-            anchorFile: undefined,
-            notes: [],
-            acceptRollback: undefined,
-            maxPolicies: { all: 100, ofTenant: 10 },
-            maxSecretVersions: 10,
-            maxValueBytes: 65_536,
-            maxSecretBytes: 1_048_576,
-            maxCiphertextBytes: 65_536,
+            ...plainServing(directory, world.trustDomain.name),
             alerts,
             history,
             sealed: [alerts, history],
@@ -142,8 +125,6 @@ export class ModelNexus implements AsyncDisposable {
               guess: async () => ({ common: false, score: 4 }),
               ...clocks,
             },
-            release: '0.1.0',
-            reset: { place: undefined, ports: testPorts() },
             emergency: { roles, alerts, breakglassDelayMs, ...clocks },
             denial: { roles, alerts, cut: () => 0 },
             log,

@@ -178,7 +178,6 @@ test('the file gets one line for each, is ours alone, and makes room', async () 
   assert.deepEqual(told, []);
   await chmod(path, 0o666);
   sink.alert(alert);
-  await new Promise((resolve) => setTimeout(resolve, 0));
   while (told.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.match(told[0] ?? '', /belongs to others/);
 });

@@ -10,10 +10,9 @@ import type { Store } from '@spike/store';
 import { noAlerts } from '../../alert/port.ts';
 import { FileAudit } from '../../audit-port.ts';
 import { noHistory } from '../../history/port.ts';
-import { noLosses } from '../../identity/record.ts';
-import { testPorts } from '../../reset/testing/port.ts';
 import { Serving } from '../../serving.ts';
 import { grantAll, grantOn } from '../../service/testing/grant.ts';
+import { plainServing } from '../../testing/serving.ts';
 import { OpenInstance } from '../../vault/instance.ts';
 import { createTestInstance, type TestInstance } from '../../vault/testing/instance.ts';
 import type { BackupReport } from '../check.ts';
@@ -58,29 +57,10 @@ export class Rig implements AsyncDisposable {
       store,
       audit,
       fileAudit: new FileAudit(audit),
-      losses: noLosses,
-      anchorFile: undefined,
-      notes: [],
-      acceptRollback: undefined,
-      maxPolicies: { all: 100, ofTenant: 10 },
-      maxSecretVersions: 10,
-      maxValueBytes: 65_536,
-      maxSecretBytes: 1_048_576,
-      maxCiphertextBytes: 65_536,
-      release: '0.1.0',
-      logKeeping: {
-        directory: join(directory, 'audit'),
-        trustDomain: 'spike.ist',
-        epoch: 1,
-        checkpointMs: 60_000,
-        keepMs: undefined,
-        keepBytes: undefined,
-        sinks: [],
-      },
+      ...plainServing(directory),
       alerts: noAlerts,
       history: noHistory,
       sealed: [],
-      reset: { place: undefined, ports: testPorts() },
       emergency: {
         roles: RoleBook.ofOne(TrustDomain.parse('spike.ist')),
         alerts: noAlerts,
